@@ -1,0 +1,244 @@
+//! The byte form's building blocks: variable-length integers (LEB128, zigzag for signed), texts
+//! with their length before them, fixed-width big-endian where order matters. Every stored record
+//! is written with these, so its bytes never depend on a library's mind.
+
+/// What was read is not what was written; says what was wrong. The caller knows where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt(pub &'static str);
+
+impl std::fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Corrupt {}
+
+#[derive(Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    pub fn new() -> Writer {
+        Writer::default()
+    }
+
+    /// Writes on into `bytes`, so that a caller can reuse one allocation.
+    pub fn onto(bytes: Vec<u8>) -> Writer {
+        Writer { bytes }
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    pub fn u8(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+
+    pub fn uint(&mut self, mut uint: u64) {
+        while uint >= 0x80 {
+            self.bytes.push(uint as u8 | 0x80);
+            uint >>= 7;
+        }
+        self.bytes.push(uint as u8);
+    }
+
+    pub fn int(&mut self, int: i64) {
+        self.uint(((int << 1) ^ (int >> 63)) as u64);
+    }
+
+    pub fn f64(&mut self, float: f64) {
+        self.bytes.extend_from_slice(&float.to_bits().to_le_bytes());
+    }
+
+    pub fn u64_be(&mut self, uint: u64) {
+        self.bytes.extend_from_slice(&uint.to_be_bytes());
+    }
+
+    pub fn bool(&mut self, bool: bool) {
+        self.u8(bool as u8);
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.blob(text.as_bytes());
+    }
+
+    pub fn blob(&mut self, blob: &[u8]) {
+        self.uint(blob.len() as u64);
+        self.raw(blob);
+    }
+
+    /// Without its length: for fields of fixed width and for what comes last.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub fn option<T>(&mut self, option: Option<T>, write: impl FnOnce(&mut Writer, T)) {
+        self.bool(option.is_some());
+        if let Some(value) = option {
+            write(self, value);
+        }
+    }
+
+    pub fn list<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        mut write: impl FnMut(&mut Writer, T),
+    ) {
+        self.uint(items.len() as u64);
+        items.for_each(|item| write(self, item));
+    }
+}
+
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
+    pub fn raw(&mut self, len: usize) -> Result<&'a [u8], Corrupt> {
+        if self.rest.len() < len {
+            return Err(Corrupt("the record ends too early"));
+        }
+        let (bytes, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+        Ok(self.raw(N)?.try_into().expect("raw gives as many bytes as asked"))
+    }
+
+    pub fn u8(&mut self) -> Result<u8, Corrupt> {
+        Ok(self.raw(1)?[0])
+    }
+
+    pub fn uint(&mut self) -> Result<u64, Corrupt> {
+        let mut uint = 0;
+        for shift in (0..70).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            uint |= bits << shift;
+            if byte < 0x80 {
+                return Ok(uint);
+            }
+        }
+        Err(Corrupt("a number is longer than 64 bits"))
+    }
+
+    pub fn int(&mut self) -> Result<i64, Corrupt> {
+        let uint = self.uint()?;
+        Ok((uint >> 1) as i64 ^ -((uint & 1) as i64))
+    }
+
+    /// A count or length; never more than the bytes that are left, so it can size an allocation.
+    pub fn len(&mut self) -> Result<usize, Corrupt> {
+        let len = self.uint()?;
+        if len > self.rest.len() as u64 {
+            return Err(Corrupt("a length points past the end"));
+        }
+        Ok(len as usize)
+    }
+
+    pub fn f64(&mut self) -> Result<f64, Corrupt> {
+        Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
+    }
+
+    pub fn u64_be(&mut self) -> Result<u64, Corrupt> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    pub fn bool(&mut self) -> Result<bool, Corrupt> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Corrupt("a yes-or-no is neither 0 nor 1")),
+        }
+    }
+
+    pub fn text(&mut self) -> Result<&'a str, Corrupt> {
+        std::str::from_utf8(self.blob()?).map_err(|_| Corrupt("a text is not UTF-8"))
+    }
+
+    pub fn blob(&mut self) -> Result<&'a [u8], Corrupt> {
+        let len = self.len()?;
+        self.raw(len)
+    }
+
+    pub fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Corrupt>,
+    ) -> Result<Option<T>, Corrupt> {
+        Ok(if self.bool()? { Some(read(self)?) } else { None })
+    }
+
+    pub fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Corrupt>,
+    ) -> Result<Vec<T>, Corrupt> {
+        let len = self.len()?;
+        let mut items = Vec::with_capacity(len.min(1024));
+        for _ in 0..len {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_there_and_back() {
+        let uints = [0, 1, 127, 128, 300, u64::MAX / 2, u64::MAX];
+        let ints = [0, -1, 1, i64::MIN, i64::MAX, -300];
+        let mut out = Writer::new();
+        uints.iter().for_each(|uint| out.uint(*uint));
+        ints.iter().for_each(|int| out.int(*int));
+        let bytes = out.into_bytes();
+        let mut input = Reader::new(&bytes);
+        uints.iter().for_each(|uint| assert_eq!(input.uint(), Ok(*uint)));
+        ints.iter().for_each(|int| assert_eq!(input.int(), Ok(*int)));
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn a_number_that_never_ends_is_refused() {
+        assert!(Reader::new(&[0xff; 11]).uint().is_err());
+        assert!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).uint().is_err()
+        );
+    }
+
+    #[test]
+    fn a_length_cannot_ask_for_more_than_there_is() {
+        let mut out = Writer::new();
+        out.uint(1 << 40);
+        assert!(Reader::new(out.as_bytes()).len().is_err());
+    }
+}
