@@ -1,0 +1,168 @@
+//! Aliases: the names under which a person is known, and which of them say *who* it is.
+
+use crate::bytes::{Corrupt, Reader, Writer};
+use crate::id::Digest;
+use crate::limits;
+
+/// What sort of name it is. The numbers are stored; the order is the strength, weakest first:
+/// a touch belongs to the strongest alias that it came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AliasKind {
+    /// A browser or app before anybody said who they are (Segment's `anonymousId`).
+    Anonymous = 1,
+    /// A companion on a phone: the hash of its session secret, never the secret.
+    Device = 2,
+    Phone = 3,
+    Email = 4,
+    Loyalty = 5,
+    /// The company's own customer number (Segment's `userId`). A person has at most one unless
+    /// the company merges two on purpose.
+    User = 6,
+}
+
+const KINDS: [(AliasKind, &str); 6] = [
+    (AliasKind::Anonymous, "anonymous"),
+    (AliasKind::Device, "device"),
+    (AliasKind::Phone, "phone"),
+    (AliasKind::Email, "email"),
+    (AliasKind::Loyalty, "loyalty"),
+    (AliasKind::User, "user"),
+];
+
+impl AliasKind {
+    pub fn name(self) -> &'static str {
+        KINDS[self as usize - 1].1
+    }
+
+    pub fn named(name: &str) -> Option<AliasKind> {
+        KINDS.iter().find(|(_, own)| *own == name).map(|(kind, _)| *kind)
+    }
+
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|(_, name)| *name)
+    }
+
+    /// Whether it says who the person is, rather than through which window they look.
+    pub fn is_known(self) -> bool {
+        self >= AliasKind::Phone
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Alias {
+    pub kind: AliasKind,
+    pub value: Box<str>,
+}
+
+/// Why a text cannot be an alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadAlias {
+    Empty,
+    TooLong,
+    ControlCharacter,
+    /// A value that many clients send when they know nobody: it would join strangers.
+    Placeholder,
+}
+
+impl BadAlias {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            BadAlias::Empty => "the id is empty; leave it out instead",
+            BadAlias::TooLong => "the id is longer than 256 bytes",
+            BadAlias::ControlCharacter => "the id contains a control character",
+            BadAlias::Placeholder => {
+                "the id is a placeholder that would join strangers; leave it out instead"
+            }
+        }
+    }
+}
+
+const PLACEHOLDERS: [&str; 10] = [
+    "null",
+    "undefined",
+    "none",
+    "nil",
+    "nan",
+    "unknown",
+    "anonymous",
+    "[object object]",
+    "n/a",
+    "0",
+];
+
+impl Alias {
+    /// Trims, lower-cases e-mail addresses, keeps only digits and the plus of phone numbers.
+    pub fn new(kind: AliasKind, value: &str) -> Result<Alias, BadAlias> {
+        let value = value.trim();
+        if value.is_empty() {
+            return Err(BadAlias::Empty);
+        }
+        if value.len() > limits::ALIAS_BYTES {
+            return Err(BadAlias::TooLong);
+        }
+        if value.chars().any(char::is_control) {
+            return Err(BadAlias::ControlCharacter);
+        }
+        if PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word)) {
+            return Err(BadAlias::Placeholder);
+        }
+        let value: Box<str> = match kind {
+            AliasKind::Email => value.to_lowercase().into(),
+            AliasKind::Phone => value
+                .chars()
+                .enumerate()
+                .filter(|(at, c)| c.is_ascii_digit() || (*at == 0 && *c == '+'))
+                .map(|(_, c)| c)
+                .collect::<String>()
+                .into(),
+            _ => value.into(),
+        };
+        if value.is_empty() { Err(BadAlias::Empty) } else { Ok(Alias { kind, value }) }
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of(&[b"alias", &[self.kind as u8], self.value.as_bytes()])
+    }
+
+    pub fn write(&self, out: &mut Writer) {
+        out.u8(self.kind as u8);
+        out.text(&self.value);
+    }
+
+    pub fn read(input: &mut Reader<'_>) -> Result<Alias, Corrupt> {
+        let number = input.u8()?;
+        let kind = KINDS
+            .get(usize::from(number).wrapping_sub(1))
+            .map(|(kind, _)| *kind)
+            .ok_or(Corrupt("an alias has an unknown kind number"))?;
+        Ok(Alias { kind, value: input.text()?.into() })
+    }
+}
+
+/// `kind:value`, as the API writes it.
+impl std::fmt::Display for Alias {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.kind.name(), self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_put_into_one_form() {
+        let email = Alias::new(AliasKind::Email, " Jörg@Example.COM ").expect("valid");
+        assert_eq!(email.to_string(), "email:jörg@example.com");
+        let phone = Alias::new(AliasKind::Phone, "+49 (0)30 / 123-45").expect("valid");
+        assert_eq!(phone.to_string(), "phone:+4903012345");
+    }
+
+    #[test]
+    fn what_would_join_strangers_is_refused() {
+        assert_eq!(Alias::new(AliasKind::User, "undefined"), Err(BadAlias::Placeholder));
+        assert_eq!(Alias::new(AliasKind::User, "  "), Err(BadAlias::Empty));
+        assert_eq!(Alias::new(AliasKind::Phone, "call me"), Err(BadAlias::Empty));
+    }
+}
