@@ -200,6 +200,9 @@ pub struct Touch {
     /// When it happened, as the source says.
     pub time: Time,
     pub source: Source,
+    /// It came with a secret key: the company itself says so. Only such a touch, or a claim, can
+    /// tie a unit to a person.
+    pub trusted: bool,
     pub channel: Option<Channel>,
     pub products: Vec<Subject>,
     pub place: Option<Box<str>>,
@@ -224,6 +227,7 @@ impl Touch {
             kind,
             time,
             source,
+            trusted: false,
             channel: None,
             products: Vec::new(),
             place: None,
@@ -253,7 +257,8 @@ impl Touch {
             | u8::from(self.place.is_some()) << 1
             | u8::from(self.campaign.is_some()) << 2
             | u8::from(self.money.is_some()) << 3
-            | u8::from(!self.state.is_empty()) << 4;
+            | u8::from(!self.state.is_empty()) << 4
+            | u8::from(self.trusted) << 5;
         out.u8(flags);
         if let Some(channel) = self.channel {
             out.u8(channel as u8);
@@ -297,6 +302,7 @@ impl Touch {
         let mut touch =
             Touch::new(Kind::read(&mut input)?, Time(input.int()?), Source::read(&mut input)?);
         let flags = input.u8()?;
+        touch.trusted = flags & 32 != 0;
         if flags & 1 != 0 {
             touch.channel = Some(Channel::read(&mut input)?);
         }

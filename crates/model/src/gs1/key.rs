@@ -8,7 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::check;
+use super::{check, percent};
 
 /// The most characters that a serial (AI 21) may have.
 pub const SERIAL_CHARS_MAX: usize = 20;
@@ -233,7 +233,7 @@ impl fmt::Display for Subject {
         write!(f, "/01/{}", self.gtin)?;
         if self.is_unit() {
             f.write_str("/21/")?;
-            write_percent_encoded(f, self.serial.as_str())?;
+            percent::encode(f, self.serial.as_str())?;
         }
         Ok(())
     }
@@ -264,51 +264,13 @@ impl FromStr for Subject {
         let Some((serial, start)) = serial else {
             return Ok(Subject::model(gtin));
         };
+        if let Some(at) = serial.find('/') {
+            return Err(KeyError::SubjectPath { at: start + at });
+        }
         let decoded =
-            percent_decode(serial).map_err(|at| KeyError::SubjectPath { at: start + at })?;
-        let decoded = String::from_utf8(decoded)
-            .map_err(|e| KeyError::SubjectPath { at: start + e.utf8_error().valid_up_to() })?;
+            percent::decode(serial).map_err(|at| KeyError::SubjectPath { at: start + at })?;
         Ok(Subject::unit(gtin, Serial::new(&decoded)?))
     }
-}
-
-/// Writes the text with everything but `A-Z a-z 0-9 - . _ ~` percent-encoded (the unreserved
-/// characters of RFC 3986), so that it can stand as one path segment or query value.
-pub(super) fn write_percent_encoded(out: &mut dyn fmt::Write, text: &str) -> fmt::Result {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.write_char(char::from(byte))?;
-        } else {
-            write!(out, "%{byte:02X}")?;
-        }
-    }
-    Ok(())
-}
-
-/// Undoes percent-encoding. The error is the offset of a `%` without two hex digits, or of a `/`,
-/// which would have been the end of the segment.
-pub(super) fn percent_decode(text: &str) -> Result<Vec<u8>, usize> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'%' => {
-                let digit = |offset: usize| {
-                    let digit = bytes.get(at + offset).map(|byte| char::from(*byte));
-                    digit.and_then(|c| c.to_digit(16)).ok_or(at)
-                };
-                out.push((digit(1)? * 16 + digit(2)?) as u8);
-                at += 3;
-            }
-            b'/' => return Err(at),
-            byte => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    Ok(out)
 }
 
 impl fmt::Display for KeyError {

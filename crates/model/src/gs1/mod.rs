@@ -6,11 +6,14 @@ pub mod check;
 mod codes;
 mod coupon;
 pub mod key;
+pub mod link;
+mod percent;
 mod table;
 pub mod value;
 
 pub use ai::AiCode;
 pub use key::{Gtin, KeyError, Serial, Subject};
+pub use link::{DigitalLink, Element, LinkError, ParseOptions};
 
 #[cfg(test)]
 mod tests {
