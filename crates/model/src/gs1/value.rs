@@ -120,7 +120,7 @@ fn check_charset(charset: Charset, piece: &[u8]) -> Result<(), ValueError> {
         }
         Charset::Set64 => (
             check::is_charset_64,
-            "only letters a-z and A-Z, digits, - and _ are allowed here, and up to two = at the end",
+            "only a-z, A-Z, digits, - and _ are allowed here, with up to two = at the end",
         ),
     };
     let body = match charset {
@@ -458,8 +458,8 @@ mod tests {
             ("8011 01", "byte 0: this must not begin with 0"),
             ("8013 1987654Ad4X4bL5ttr2310c2L", "byte 23: the check characters here should be 2K"),
             ("8013 1", "byte 0: the value is too short to end"),
-            ("8030 a=b", "byte 1: only letters"),
-            ("8030 a===", "byte 1: only letters"),
+            ("8030 a=b", "byte 1: only a-z"),
+            ("8030 a===", "byte 1: only a-z"),
         ] {
             let found = check(line);
             assert!(found.starts_with(expected), "{line}: {found}");
