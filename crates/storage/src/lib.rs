@@ -2,21 +2,31 @@
 //! holds both, and the physical erasure of what they hold of a person. Records, keys and values are
 //! bytes here; touches and persons are not known. Everything is synchronous.
 
+mod dir;
 mod error;
 mod format;
 mod log;
+mod lsm;
 mod purge;
 mod reader;
+mod scrub;
 mod segment;
+mod store;
 
 pub mod disk;
 pub mod sim_disk;
 
+pub use dir::{DataDir, FORMAT};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::StorageError;
 pub use format::{GROUP_BYTES_MAX, PART_BYTES_MAX, RECORD_OVERHEAD};
 pub use log::{Log, LogOptions, OwnedRecord, Record, Recovery};
+pub use lsm::LsmStore;
 pub use reader::{LogReader, Scan};
+pub use scrub::{Damage, Hit, Report, find_bytes, verify_log};
+pub use store::{Batch, CommitFault, Each, KEY_BYTES_MAX, MemStore, Store};
 
 #[cfg(test)]
 mod log_tests;
+#[cfg(test)]
+mod store_tests;

@@ -10,7 +10,7 @@ use crate::format::{
 };
 use crate::purge::{self, Pending};
 use crate::reader::LogReader;
-use crate::segment::Segment;
+use crate::segment::{Segment, Survey};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -378,7 +378,8 @@ fn recover_segment<F: DiskFile>(
     pending: &Pending,
     recovery: &mut Recovery,
 ) -> Result<(), StorageError> {
-    let survey = segment.survey(len, &|seq| pending.contains_key(&seq))?;
+    let mut survey = Survey::new(segment.first_seq);
+    segment.survey(len, &mut survey, &|seq| pending.contains_key(&seq))?;
     if let Some((offset, what)) = survey.bad {
         let later = segment.later_group(survey.end + 1, len, survey.last_seq + 1)?;
         // Behind the last record of a sealed segment there is only what is left of a footer.

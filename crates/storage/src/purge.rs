@@ -32,11 +32,17 @@ pub(crate) type Pending = BTreeMap<u64, bool>;
 
 /// What a crash or a failed purge left to do.
 pub(crate) fn load_pending<D: Disk>(disk: &D) -> Result<Pending, StorageError> {
-    let io = |e| StorageError::io(FILE, "read", e);
-    let names = disk.list().map_err(io)?;
+    let names = disk.list().map_err(|e| StorageError::io(FILE, "read", e))?;
     if names.iter().any(|name| name == FILE_TMP) {
         disk.remove(FILE_TMP).map_err(|e| StorageError::io(FILE_TMP, "remove", e))?;
     }
+    read_pending(disk)
+}
+
+/// The same, changing nothing.
+pub(crate) fn read_pending<D: Disk>(disk: &D) -> Result<Pending, StorageError> {
+    let io = |e| StorageError::io(FILE, "read", e);
+    let names = disk.list().map_err(io)?;
     if !names.iter().any(|name| name == FILE) {
         return Ok(Pending::new());
     }

@@ -49,6 +49,20 @@ pub(crate) struct Survey {
     pub bad: Option<(u64, &'static str)>,
 }
 
+impl Survey {
+    /// At the beginning of the segment that begins with this record.
+    pub fn new(first_seq: u64) -> Survey {
+        Survey {
+            last_seq: first_seq - 1,
+            end: SEGMENT_HEADER as u64,
+            index: Vec::new(),
+            records: 0,
+            purged: 0,
+            bad: None,
+        }
+    }
+}
+
 impl<F: DiskFile> Segment<F> {
     /// Writes the header of a new, empty segment and syncs it. The caller syncs the folder.
     pub fn create(file: F, first_seq: u64, salt: u64) -> Result<Segment<F>, StorageError> {
@@ -160,21 +174,18 @@ impl<F: DiskFile> Segment<F> {
         Ok(())
     }
 
-    /// Checks every group and record up to `len`. Records for which `purging` holds may have a
-    /// half-erased part.
-    pub fn survey(&self, len: u64, purging: &dyn Fn(u64) -> bool) -> Result<Survey, StorageError> {
+    /// Checks every group and record from where `survey` is up to `len`, or to the first place that
+    /// does not check. Records for which `purging` holds may have a half-erased part.
+    pub fn survey(
+        &self,
+        len: u64,
+        survey: &mut Survey,
+        purging: &dyn Fn(u64) -> bool,
+    ) -> Result<(), StorageError> {
         let mut cursor = Cursor::new(SCAN_BYTES);
-        cursor.seek(SEGMENT_HEADER as u64, len);
-        let mut survey = Survey {
-            last_seq: self.first_seq - 1,
-            end: SEGMENT_HEADER as u64,
-            index: Vec::new(),
-            records: 0,
-            purged: 0,
-            bad: None,
-        };
+        cursor.seek(survey.end, len);
         while survey.end < len {
-            match self.survey_group(&mut cursor, &mut survey, purging) {
+            match self.survey_group(&mut cursor, survey, purging) {
                 Ok(()) => {}
                 Err(Stop::Bad(offset, what)) => {
                     survey.bad = Some((offset, what));
@@ -183,7 +194,7 @@ impl<F: DiskFile> Segment<F> {
                 Err(Stop::Io(error)) => return Err(self.io("read", error)),
             }
         }
-        Ok(survey)
+        Ok(())
     }
 
     fn survey_group(
@@ -262,13 +273,14 @@ impl<F: DiskFile> Segment<F> {
         Ok(common != Part::Intact || personal != Part::Intact)
     }
 
-    /// Looks for a valid group at or behind `from` that begins with record `seq_min` or later.
+    /// Looks for a valid group at or behind `from` that begins with record `seq_min` or later; gives
+    /// its place and its first record.
     pub fn later_group(
         &self,
         from: u64,
         len: u64,
         seq_min: u64,
-    ) -> Result<Option<u64>, StorageError> {
+    ) -> Result<Option<(u64, u64)>, StorageError> {
         let finder = memchr::memmem::Finder::new(&GROUP_MAGIC);
         let mut window = vec![0; SCAN_BYTES.min(len.saturating_sub(from) as usize)];
         let mut at = from;
@@ -281,7 +293,9 @@ impl<F: DiskFile> Segment<F> {
                 }
                 let offset = at + found as u64;
                 match read_group(&window[found..], self.salt, offset) {
-                    Some(group) if group.first_seq >= seq_min => return Ok(Some(offset)),
+                    Some(group) if group.first_seq >= seq_min => {
+                        return Ok(Some((offset, group.first_seq)));
+                    }
                     _ => {}
                 }
             }

@@ -1,0 +1,369 @@
+//! The checkpoint store on disk: one tree of sorted, immutable files (the `lsm-tree` crate, without
+//! a journal: the log is the journal).
+//!
+//! A commit goes past the tree's memory tables: it is sorted and written straight into new table
+//! files, which are synced, and then the manifest is replaced by rename. So a batch is invisible
+//! until it is durable, and appears whole. Reads take the newest manifest and hold on to its files.
+//!
+//! Nothing is compressed and keys are stored whole, so that a search through the files for an
+//! identifier is an honest audit of a wipe. What a purge costs: it rewrites every table, because the
+//! crate's interface for choosing tables is not open to other crates. Gather wipes, purge once.
+
+use crate::error::StorageError;
+use crate::store::{Batch, Each, Store, bounds};
+use lsm_tree::config::{CompressionPolicy, RestartIntervalPolicy};
+use lsm_tree::{
+    AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, InternalValue, SeqNo,
+    SequenceNumberCounter, ValueType,
+};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Above so many unmerged batches a commit waits for the merging, else reading would slow down
+/// without bound.
+const BATCHES_UNMERGED_MAX: usize = 48;
+/// How long one commit waits at most: a purge may keep the merging from running for long.
+const MERGE_WAIT: Duration = Duration::from_secs(5);
+const TABLE_BYTES: u64 = 64 << 20;
+/// How long a purge waits for running reads to let go of old files.
+const PURGE_WAIT: Duration = Duration::from_secs(10);
+
+/// Reads never ask for a past state by number (they hold its files), so every older version may go.
+const ALL_OLDER: SeqNo = SeqNo::MAX;
+
+pub struct LsmStore {
+    inner: Arc<Inner>,
+    merger: Option<JoinHandle<()>>,
+}
+
+struct Inner {
+    tree: AnyTree,
+    folder: PathBuf,
+    numbers: SequenceNumberCounter,
+    /// Held by whoever merges or removes tables. Taken before `commit`, never after.
+    merging: Mutex<()>,
+    /// Held by the one commit that runs; says why commits stopped, if they did.
+    commit: Mutex<Option<String>>,
+    work: Mutex<Work>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    /// There are new tables to merge.
+    pending: bool,
+    stop: bool,
+    trouble: Option<String>,
+    /// Something was committed since the last purge, or it is not known.
+    unpurged: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LsmStore {
+    /// Opens the store in this folder or makes a new one. `cache_bytes` are for blocks read.
+    pub fn open(folder: impl AsRef<Path>, cache_bytes: u64) -> Result<LsmStore, StorageError> {
+        let folder = folder.as_ref().to_path_buf();
+        let numbers = SequenceNumberCounter::default();
+        let tree = Config::new(&folder, numbers.clone(), SequenceNumberCounter::default())
+            .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
+            .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
+            .data_block_restart_interval_policy(RestartIntervalPolicy::all(1))
+            .open()
+            .map_err(|e| error(&folder, "open", e))?;
+        numbers.fetch_max(tree.get_highest_persisted_seqno().unwrap_or(0) + 1);
+        let unpurged = tree.table_count() > 0;
+        let inner = Arc::new(Inner {
+            tree,
+            folder,
+            numbers,
+            commit: Mutex::new(None),
+            merging: Mutex::new(()),
+            work: Mutex::new(Work { pending: true, unpurged, ..Work::default() }),
+            wake: Condvar::new(),
+        });
+        let worker = inner.clone();
+        let merger = std::thread::Builder::new()
+            .name("store-merger".into())
+            .spawn(move || worker.merge_forever())
+            .map_err(|e| StorageError::io("the store's thread", "start", e))?;
+        Ok(LsmStore { inner, merger: Some(merger) })
+    }
+
+    /// Why the last merging failed, for the operator. The data is safe; space is not given back and
+    /// reading slows down until it succeeds.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.inner.work).trouble.clone()
+    }
+
+    /// Puts a copy of the store as it is now into a new folder, by hard links where the file system
+    /// can. Commits wait meanwhile, reads do not.
+    pub fn backup(&self, into: &Path) -> Result<(), StorageError> {
+        let _no_merging = lock(&self.inner.merging);
+        let _no_commit = lock(&self.inner.commit);
+        let name = into.display().to_string();
+        copy_tree(&self.inner.folder, into).map_err(|e| StorageError::io(&name, "copy to", e))
+    }
+}
+
+/// Table files never change, so links serve; the manifest is replaced by rename, so they do too.
+fn copy_tree(from: &Path, into: &Path) -> io::Result<()> {
+    fs::create_dir_all(into)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = into.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else if fs::hard_link(entry.path(), &target).is_err() {
+            fs::copy(entry.path(), &target)?;
+            File::open(&target)?.sync_all()?;
+        }
+    }
+    File::open(into)?.sync_all()
+}
+
+impl Drop for LsmStore {
+    fn drop(&mut self) {
+        lock(&self.inner.work).stop = true;
+        self.inner.wake.notify_all();
+        if let Some(merger) = self.merger.take() {
+            // A panic there was printed; there is nobody here to hand it to.
+            let _ = merger.join();
+        }
+    }
+}
+
+impl Store for LsmStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let found = self.inner.tree.get(key, SeqNo::MAX);
+        let found = found.map_err(|e| error(&self.inner.folder, "read", e))?;
+        Ok(found.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        each: &mut Each<'_>,
+    ) -> Result<(), StorageError> {
+        let Some(bounds) = bounds(from, to) else { return Ok(()) };
+        let mut range = self.inner.tree.range::<&[u8], _>(bounds, SeqNo::MAX, None);
+        while let Some(item) = if reverse { range.next_back() } else { range.next() } {
+            let (key, value) =
+                item.into_inner().map_err(|e| error(&self.inner.folder, "scan", e))?;
+            if each(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StorageError> {
+        let inner = &self.inner;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        inner.wait_for_merging();
+        let mut stopped = lock(&inner.commit);
+        if let Some(why) = &*stopped {
+            return Err(StorageError::Poisoned { why: why.clone() });
+        }
+        let first_table = inner.tree.next_table_id();
+        let result = inner.write(batch);
+        if let Err(error) = &result {
+            if !matches!(error, StorageError::DiskFull { .. }) {
+                *stopped = Some(error.to_string());
+            }
+            drop(stopped);
+            inner.sweep(first_table);
+        }
+        result
+    }
+
+    fn purge(&self) -> Result<(), StorageError> {
+        self.inner.purge()
+    }
+
+    fn disk_bytes(&self) -> Result<u64, StorageError> {
+        let failed = |e| StorageError::io(&self.inner.name(), "measure", e);
+        let mut sum = 0;
+        for folder in [self.inner.folder.clone(), self.inner.tables()] {
+            for entry in fs::read_dir(folder).map_err(failed)? {
+                match entry.and_then(|entry| entry.metadata()) {
+                    Ok(data) if data.is_file() => sum += data.len(),
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Inner {
+    fn name(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn tables(&self) -> PathBuf {
+        self.folder.join("tables")
+    }
+
+    /// Writes the batch into new tables and puts them into the manifest. The caller holds `commit`.
+    fn write(&self, batch: Batch) -> Result<(), StorageError> {
+        let number = self.numbers.next();
+        let items = batch.sorted().into_iter().map(|(key, value)| {
+            Ok(match value {
+                Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
+                None => InternalValue::new_tombstone(key, number),
+            })
+        });
+        let flushed = self.tree.flush_to_tables(items);
+        let registered = flushed.and_then(|flushed| match flushed {
+            Some((tables, _)) => self.tree.register_tables(&tables, None, None, &[], ALL_OLDER),
+            None => Ok(()),
+        });
+        registered.map_err(|e| error(&self.folder, "commit", e))?;
+        let mut work = lock(&self.work);
+        (work.pending, work.unpurged) = (true, true);
+        self.wake.notify_all();
+        Ok(())
+    }
+
+    /// Slows commits down to the speed of merging, unless merging is not possible now.
+    fn wait_for_merging(&self) {
+        let begin = Instant::now();
+        let mut work = lock(&self.work);
+        while self.tree.l0_run_count() > BATCHES_UNMERGED_MAX
+            && work.trouble.is_none()
+            && begin.elapsed() < MERGE_WAIT
+        {
+            work.pending = true;
+            self.wake.notify_all();
+            let wait = self.wake.wait_timeout(work, Duration::from_millis(50));
+            work = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn merge_forever(&self) {
+        loop {
+            {
+                let mut work = lock(&self.work);
+                while !work.pending && !work.stop {
+                    work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+                }
+                if work.stop {
+                    return;
+                }
+                work.pending = false;
+            }
+            let result = self.merge();
+            lock(&self.work).trouble = result.err().map(|e| e.to_string());
+            self.wake.notify_all();
+        }
+    }
+
+    /// Merges tables level by level until the tree is in shape.
+    fn merge(&self) -> Result<(), StorageError> {
+        let shape = || (0..7).map(|level| self.tree.level_table_count(level)).collect::<Vec<_>>();
+        let strategy = Arc::new(lsm_tree::compaction::Leveled::default());
+        loop {
+            let merging = lock(&self.merging);
+            let (before, first_table) = (shape(), self.tree.next_table_id());
+            if let Err(e) = self.tree.compact(strategy.clone(), ALL_OLDER) {
+                drop(merging);
+                self.sweep(first_table);
+                return Err(error(&self.folder, "merge", e));
+            }
+            if shape() == before || lock(&self.work).stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes half-written tables that a failure left: those from a number on that the manifest
+    /// does not know. What cannot be removed now is removed at the next open.
+    fn sweep(&self, first_table: u64) {
+        let _no_merging = lock(&self.merging);
+        let _no_commit = lock(&self.commit);
+        let live = self.live_tables();
+        for id in self.table_files().unwrap_or_default() {
+            if id >= first_table && !live.contains(&id) {
+                let _ = fs::remove_file(self.tables().join(id.to_string()));
+            }
+        }
+    }
+
+    fn live_tables(&self) -> BTreeSet<u64> {
+        self.tree.current_version().iter_tables().map(|table| table.id()).collect()
+    }
+
+    fn table_files(&self) -> io::Result<BTreeSet<u64>> {
+        let mut ids = BTreeSet::new();
+        for entry in fs::read_dir(self.tables())? {
+            if let Ok(id) = entry?.file_name().to_string_lossy().parse() {
+                ids.insert(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn purge(&self) -> Result<(), StorageError> {
+        let failed = |e| StorageError::io(&self.name(), "purge", e);
+        let _merging = lock(&self.merging);
+        let old = {
+            // After the commit that runs now, if one does.
+            let _no_commit = lock(&self.commit);
+            if !std::mem::take(&mut lock(&self.work).unpurged) {
+                return Ok(());
+            }
+            self.table_files().map_err(failed)?
+        };
+        let result = self.purge_files(&old);
+        if result.is_err() {
+            lock(&self.work).unpurged = true;
+        }
+        result
+    }
+
+    /// Merges all tables into new ones and waits until the files `old` are gone.
+    fn purge_files(&self, old: &BTreeSet<u64>) -> Result<(), StorageError> {
+        let failed = |e| StorageError::io(&self.name(), "purge", e);
+        if self.tree.table_count() > 0 {
+            let merged = self.tree.major_compact(TABLE_BYTES, ALL_OLDER);
+            merged.map_err(|e| error(&self.folder, "purge", e))?;
+            // Each change of the manifest keeps the one before it until the next; this one lets go
+            // of the old tables.
+            let emptied = self.tree.register_tables(&[], None, None, &[], ALL_OLDER);
+            emptied.map_err(|e| error(&self.folder, "purge", e))?;
+        }
+        let begin = Instant::now();
+        loop {
+            let files = self.table_files().map_err(failed)?;
+            let left = old.intersection(&files).count();
+            if left == 0 {
+                break;
+            }
+            if begin.elapsed() > PURGE_WAIT {
+                return Err(StorageError::PurgeBlocked { files: left });
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        File::open(self.tables()).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+fn error(folder: &Path, doing: &'static str, error: lsm_tree::Error) -> StorageError {
+    match error {
+        lsm_tree::Error::Io(e) => StorageError::io(&folder.display().to_string(), doing, e),
+        other => StorageError::Store { doing, what: other.to_string() },
+    }
+}
