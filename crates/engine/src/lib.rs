@@ -1,3 +1,4 @@
 //! engine
 
 pub mod condition;
+pub mod journey;

@@ -150,14 +150,23 @@ const TIME: Type = Type::of(Kind::Time);
 const OPEN: Type = Type::map(Kind::Dyn);
 
 pub const SETTINGS: &[&str] = &["home", "shop", "in_line", "car", "office", "elsewhere"];
-pub const CHANNELS: &[&str] = &["web", "app", "shop", "call", "chat", "email", "watch"];
+/// The names of the model's channels.
+pub const CHANNELS: &[&str] = &{
+    let mut names = [""; model::touch::CHANNELS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = model::touch::CHANNELS[at].1;
+        at += 1;
+    }
+    names
+};
 
 fields! {
     TouchKind Touch "kind" TEXT, "what happened, such as order.placed";
     TouchTime Touch "time" TIME, "when it happened, as the source says";
     TouchProperties Touch "properties" OPEN, "what the source said about it";
     TouchCampaign Touch "campaign" TEXT, "the campaign that it came from";
-    TouchChannel Touch "channel" TEXT, "the channel that it came through";
+    TouchChannel Touch "channel" TEXT, "the channel that it came through", CHANNELS;
     TouchPlaceId Touch "place.id" TEXT, "the place where it happened";
     TouchPlaceKind Touch "place.kind" TEXT, "the kind of that place: shop, home, depot";
     TouchPlaceName Touch "place.name" TEXT, "the name of that place";

@@ -301,7 +301,8 @@ fn mistakes_say_where_and_what_instead() {
     check(
         "context.channel in ['web', 'fax']",
         "mistake 1:28: context.channel is never \"fax\"; \
-         it can be web, app, shop, call, chat, email, watch",
+         it can be web, app, companion, shop, email, sms, push, call, chat, post, watch, device, \
+         partner, server",
     );
     check("bond.touches + 1", "mistake 1:14: a condition must be true or false, this is int");
     check(
