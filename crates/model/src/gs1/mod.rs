@@ -7,6 +7,7 @@ mod codes;
 mod coupon;
 pub mod key;
 pub mod link;
+pub mod linkset;
 mod percent;
 mod table;
 pub mod value;

@@ -80,6 +80,8 @@ fn a_link_is_taken_apart() {
     let again = DigitalLink::parse_target("/01/09520123456788?linkType=all", strict()).unwrap();
     assert_eq!(again.stem(), "");
     assert_eq!(again.subject(), Some(link.subject().unwrap().to_model()));
+    let slash = DigitalLink::parse_target("/01/09520123456788/?linkType=all", strict()).unwrap();
+    assert_eq!(slash.canonical(), again.canonical());
     assert_eq!(parse("https://a/8004/9520614141234567").unwrap().subject(), None);
 }
 
@@ -148,7 +150,9 @@ fn errors_say_where_and_what_to_do() {
         ("https://a/", "byte 9: the path has no GS1 key"),
         ("https://a", "byte 9: the path has no GS1 key"),
         ("https://a/gtin/09520123456788", "byte 10, (01): names for identifiers were withdrawn"),
-        ("https://a/01/09520123456788/", "byte 28, (01): the path ends in /"),
+        ("https://a/01/09520123456788/21/", "byte 31, (01): identifiers and values do not come"),
+        ("https://a/01/09520123456788//", "byte 29, (01): identifiers and values do not come"),
+        ("https://a/01/", "byte 13, (01): the value is empty"),
         ("https://a/01/09520123456788/21", "byte 30, (01): identifiers and values do not come"),
         ("https://a/01/09520123456789", "byte 26, (01): the check digit here should be 8"),
         ("https://a/01/9520123456789", "byte 25, (01): the check digit here should be 8"),

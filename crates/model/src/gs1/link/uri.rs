@@ -145,7 +145,11 @@ struct Pairs<'a> {
 /// Finds the last primary key that is an even number of segments from the end of the path, and the
 /// pairs after it. The last, because what stands in front may be anything.
 fn key_and_qualifiers(path: Piece<'_>, options: ParseOptions) -> Result<Pairs<'_>, LinkError> {
-    let segments: Vec<Piece<'_>> = path.split('/').skip(1).collect();
+    let mut segments: Vec<Piece<'_>> = path.split('/').skip(1).collect();
+    // The resolver standard asks that one slash too many at the end be overlooked.
+    if segments.len() > 2 && segments.last().is_some_and(|last| last.text.is_empty()) {
+        segments.pop();
+    }
     let key_at = |index: usize| {
         let code = segment_code(segments[index].text, options)?;
         let row = code.row().filter(|row| row.key.is_some())?;
@@ -179,11 +183,7 @@ fn no_key(
 ) -> LinkError {
     let end = path.at + path.text.len();
     if let Some((code, _)) = (0..segments.len()).rev().find_map(&key_at) {
-        let why = if path.text.ends_with('/') {
-            "the path ends in /, with nothing after it; take the / away or give the value"
-        } else {
-            "identifiers and values do not come in pairs after the key; a value is missing"
-        };
+        let why = "identifiers and values do not come in pairs after the key; a value is missing";
         return LinkError::new(end, Some(code), why);
     }
     let alpha = segments.iter().find_map(|segment| {
