@@ -89,11 +89,13 @@ pub struct Recovery {
     pub indexes_rebuilt: usize,
 }
 
+pub(crate) type Segments<D> = Vec<Arc<Segment<<D as Disk>::File>>>;
+
 /// What the writer and all readers share.
 pub(crate) struct Shared<D: Disk> {
     pub disk: D,
     /// In order, at least one; the last is written to.
-    pub segments: RwLock<Vec<Arc<Segment<D::File>>>>,
+    pub segments: RwLock<Arc<Segments<D>>>,
     /// Purges that have begun and are not known to be done.
     pub pending: Mutex<Pending>,
     /// Held by the one purge that runs.
@@ -101,7 +103,7 @@ pub(crate) struct Shared<D: Disk> {
 }
 
 impl<D: Disk> Shared<D> {
-    pub fn segments(&self) -> Vec<Arc<Segment<D::File>>> {
+    pub fn segments(&self) -> Arc<Segments<D>> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -141,7 +143,7 @@ impl<D: Disk> Log<D> {
         recovery.segments = segments.len();
         let shared = Arc::new(Shared {
             disk,
-            segments: RwLock::new(segments),
+            segments: RwLock::new(Arc::new(segments)),
             pending: Mutex::new(pending),
             purging: Mutex::new(()),
         });
@@ -258,7 +260,9 @@ impl<D: Disk> Log<D> {
         if let Err(error) = segment.file.write_at(start, &self.group) {
             let error = segment.io("write to", error);
             if matches!(error, StorageError::DiskFull { .. }) {
-                segment.file.truncate(start).map_err(|e| segment.io("cut back", e))?;
+                // Synced, because a later start must not take the remains for a later write.
+                let cut = segment.file.truncate(start).and_then(|()| segment.file.sync_data());
+                cut.map_err(|e| sync_failed(&segment.name, e))?;
             }
             return Err(error);
         }
@@ -288,7 +292,7 @@ impl<D: Disk> Log<D> {
         let salt = self.active.salt;
         self.active = begin_segment(&self.shared.disk, self.last_seq + 1, salt)?;
         let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
-        segments.push(self.active.clone());
+        Arc::make_mut(&mut segments).push(self.active.clone());
         Ok(())
     }
 }
@@ -318,8 +322,6 @@ fn begin_segment<D: Disk>(
         }
     }
 }
-
-type Segments<D> = Vec<Arc<Segment<<D as Disk>::File>>>;
 
 fn open_segments<D: Disk>(
     disk: &D,
@@ -381,10 +383,10 @@ fn recover_segment<F: DiskFile>(
     let mut survey = Survey::new(segment.first_seq);
     segment.survey(len, &mut survey, &|seq| pending.contains_key(&seq))?;
     if let Some((offset, what)) = survey.bad {
-        let later = segment.later_group(survey.end + 1, len, survey.last_seq + 1)?;
+        let (acknowledged, _) = segment.later_write(&survey, len)?;
         // Behind the last record of a sealed segment there is only what is left of a footer.
         let whole = last_seq.is_some_and(|last| survey.last_seq == last);
-        if !whole && (last_seq.is_some() || later.is_some()) {
+        if !whole && (last_seq.is_some() || acknowledged) {
             return Err(segment.damaged(offset, what));
         }
     }

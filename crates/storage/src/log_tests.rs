@@ -413,9 +413,14 @@ fn purged_log(disk: &SimDisk) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// In two segments if they are of the usual size.
 fn forty_five() -> SimDisk {
+    forty_five_in(4096)
+}
+
+fn forty_five_in(segment_bytes: u64) -> SimDisk {
     let disk = SimDisk::new();
-    let (mut log, _) = open(&disk);
+    let (mut log, _) = Log::open(disk.clone(), options(segment_bytes)).unwrap();
     for n in [10, 30, 5] {
         append(&mut log, n);
         log.commit().unwrap();
@@ -481,6 +486,89 @@ fn a_crash_at_every_operation_of_a_purge_leaves_old_or_erased() {
         }
     }
     assert!(redone > 0);
+}
+
+#[test]
+fn a_purge_that_failed_is_finished_by_the_next_one() {
+    let count = {
+        let disk = forty_five();
+        let (log, _) = open(&disk);
+        let start = disk.operations();
+        log.reader().purge(&[2, 3, 41]).unwrap();
+        disk.operations() - start
+    };
+    assert!(count > 6);
+    for at in 0..count {
+        let disk = forty_five();
+        let (log, _) = open(&disk);
+        disk.fail_at(disk.operations() + at, ErrorKind::Other);
+        assert!(log.reader().purge(&[2, 3, 41]).is_err());
+        for record in log.reader().scan(1) {
+            let record = record.unwrap();
+            assert!(record.purged || record.personal == personal(record.seq));
+        }
+        log.reader().purge(&[2, 3, 7, 41]).unwrap();
+        // Nothing that only the cache shows: the synced bytes are clean.
+        let after = disk.survivor(Survival::Synced);
+        let bytes = after.contents(&segment_name(1)).unwrap();
+        for gone in [&b"person-00002"[..], b"person-00003", b"person-00041", b"person-00007"] {
+            assert_eq!(memchr::memmem::find(&bytes, gone), None, "operation {at}");
+        }
+        assert_eq!(open(&after).1.purges_redone, 0);
+    }
+}
+
+#[test]
+fn random_damage_never_panics_and_never_loses_what_is_before_the_last_group() {
+    let whole = forty_five_in(1 << 20);
+    let end = whole.contents(&segment_name(1)).unwrap().len();
+    let mut random = Random(5);
+    let (mut damaged, mut cut) = (0, 0);
+    for _ in 0..3000 {
+        let disk = whole.survivor(Survival::All);
+        disk.corrupt(&segment_name(1), |bytes| {
+            let at = random.below(end as u64) as usize;
+            let len = (1 + random.below(60) as usize).min(end - at);
+            match random.below(3) {
+                0 => bytes[at..at + len].fill(0),
+                1 => bytes[at..at + len].iter_mut().for_each(|b| *b = random.below(256) as u8),
+                _ => bytes.copy_within(at..at + len, random.below((end - len) as u64) as usize),
+            }
+        });
+        crate::verify_log(&disk).unwrap();
+        match Log::open(disk.clone(), options(4096)) {
+            Ok((log, recovery)) => {
+                // Zeros over a whole part with its checksum are a purge, whoever wrote them.
+                assert!(recovery.last_seq == 45 || recovery.last_seq == 40, "{recovery:?}");
+                cut += u64::from(recovery.last_seq == 40);
+                assert_eq!(
+                    log.reader().scan(1).filter(Result::is_ok).count() as u64,
+                    recovery.last_seq
+                );
+            }
+            Err(StorageError::Damaged { .. }) => damaged += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(damaged > 1500 && cut > 50, "{damaged} {cut}");
+}
+
+#[test]
+fn a_copy_opens_with_what_was_committed() {
+    let disk = SimDisk::new();
+    let (mut log, _) = open(&disk);
+    for n in 1..30 {
+        append(&mut log, n);
+        log.commit().unwrap();
+    }
+    log.reader().purge(&[9]).unwrap();
+    append(&mut log, 3);
+    let copy = SimDisk::new();
+    assert_eq!(log.reader().copy_to(&copy).unwrap(), 435);
+    let (log, recovery) = open(&copy.survivor(Survival::Synced));
+    assert_eq!((recovery.last_seq, recovery.torn_bytes_cut), (435, 0));
+    assert!(log.reader().read(9).unwrap().unwrap().purged);
+    assert_eq!(log.reader().scan(1).filter(Result::is_ok).count(), 435);
 }
 
 #[test]

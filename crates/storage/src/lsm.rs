@@ -317,7 +317,16 @@ impl Inner {
     }
 
     fn purge(&self) -> Result<(), StorageError> {
-        let failed = |e| StorageError::io(&self.name(), "purge", e);
+        let first_table = self.tree.next_table_id();
+        let result = self.purge_once();
+        if result.is_err() {
+            lock(&self.work).unpurged = true;
+            self.sweep(first_table);
+        }
+        result
+    }
+
+    fn purge_once(&self) -> Result<(), StorageError> {
         let _merging = lock(&self.merging);
         let old = {
             // After the commit that runs now, if one does.
@@ -325,13 +334,9 @@ impl Inner {
             if !std::mem::take(&mut lock(&self.work).unpurged) {
                 return Ok(());
             }
-            self.table_files().map_err(failed)?
+            self.table_files().map_err(|e| StorageError::io(&self.name(), "purge", e))?
         };
-        let result = self.purge_files(&old);
-        if result.is_err() {
-            lock(&self.work).unpurged = true;
-        }
-        result
+        self.purge_files(&old)
     }
 
     /// Merges all tables into new ones and waits until the files `old` are gone.

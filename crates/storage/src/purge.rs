@@ -14,7 +14,7 @@
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
-use crate::format::{Head, Part, RECORD_HEADER, u64_at};
+use crate::format::{Part, RECORD_HEADER, u64_at};
 use crate::log::Shared;
 use crate::reader::walk_to;
 use crate::segment::{Cursor, Segment, read_full};
@@ -88,7 +88,7 @@ pub(crate) fn redo<D: Disk>(shared: &Shared<D>) -> Result<usize, StorageError> {
     if pending.is_empty() {
         return Ok(0);
     }
-    let count = erase(shared, &pending)?;
+    let count = erase(shared, &pending, &pending)?;
     finish(shared)?;
     Ok(count)
 }
@@ -100,7 +100,8 @@ pub(crate) fn purge<D: Disk>(
 ) -> Result<usize, StorageError> {
     let _one_at_a_time = shared.purging.lock().unwrap_or_else(PoisonError::into_inner);
     // What an earlier purge could not finish stays in the list and is done along with this one.
-    let mut pending = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let again = shared.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut pending = again.clone();
     for &seq in seqs {
         *pending.entry(seq).or_insert(false) |= all;
     }
@@ -112,7 +113,7 @@ pub(crate) fn purge<D: Disk>(
     }
     store_pending(&shared.disk, &pending)?;
     *shared.pending.lock().unwrap_or_else(PoisonError::into_inner) = pending.clone();
-    let count = erase(shared, &pending)?;
+    let count = erase(shared, &pending, &again)?;
     finish(shared)?;
     Ok(count)
 }
@@ -124,61 +125,64 @@ fn finish<D: Disk>(shared: &Shared<D>) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn erase<D: Disk>(shared: &Shared<D>, pending: &Pending) -> Result<usize, StorageError> {
+/// Erases what is `pending`. What is in `again` is written even if it reads as erased: after a
+/// failed sync the cache may show zeros that the disk does not have.
+fn erase<D: Disk>(
+    shared: &Shared<D>,
+    pending: &Pending,
+    again: &Pending,
+) -> Result<usize, StorageError> {
     let segments = shared.segments();
     let mut cursor = Cursor::new(8 << 10);
     let mut count = 0;
-    for segment in &segments {
+    for segment in segments.iter() {
         let (first, last) = (segment.first_seq, segment.last_seq());
         if last < first {
             continue;
         }
+        // A handle of its own: an error of the disk is told once to each handle, and the writer's
+        // sync must not take the one that is meant for this purge.
+        let file = disk_open(shared, segment)?;
         let mut touched = false;
         for (&seq, &all) in pending.range(first..=last) {
             let Some((near, end)) = segment.near(seq) else { continue };
             cursor.seek(near, end);
             let head = walk_to(&mut cursor, segment, seq)?;
             let parts = cursor.load(segment, &head)?;
-            if erase_record(segment, cursor.pos, &head, parts, all)? {
-                touched = true;
-                count += 1;
+            let personal_at = head.personal_at();
+            let common = (all, parts[0], RECORD_HEADER, personal_at - RECORD_HEADER);
+            let wanted = head.personal_len > 0;
+            let personal = (wanted, parts[1], personal_at, head.len() - personal_at);
+            let mut erased = false;
+            for (wanted, part, at, len) in [common, personal] {
+                if wanted && (part != Part::Purged || again.contains_key(&seq)) {
+                    let written = zero(&file, cursor.pos + at as u64, len);
+                    written.map_err(|e| segment.io("erase in", e))?;
+                    erased |= part != Part::Purged;
+                    touched = true;
+                }
             }
+            count += usize::from(erased);
         }
         if touched {
-            segment.file.sync_data().map_err(|e| segment.io("sync", e))?;
+            file.sync_data().map_err(|e| segment.io("sync", e))?;
         }
     }
     Ok(count)
 }
 
-/// Overwrites what is not erased yet; `false` when there was nothing to erase.
-fn erase_record<F: DiskFile>(
-    segment: &Segment<F>,
-    at: u64,
-    head: &Head,
-    parts: [Part; 2],
-    all: bool,
-) -> Result<bool, StorageError> {
-    let [common, personal] = parts;
-    let personal_at = head.personal_at();
-    let mut erased = false;
-    if all && common != Part::Purged {
-        zero(segment, at + RECORD_HEADER as u64, personal_at - RECORD_HEADER)?;
-        erased = true;
-    }
-    if personal != Part::Purged && head.personal_len > 0 {
-        zero(segment, at + personal_at as u64, head.len() - personal_at)?;
-        erased = true;
-    }
-    Ok(erased)
+fn disk_open<D: Disk>(
+    shared: &Shared<D>,
+    segment: &Segment<D::File>,
+) -> Result<D::File, StorageError> {
+    shared.disk.open(&segment.name).map_err(|e| segment.io("open", e))
 }
 
-fn zero<F: DiskFile>(segment: &Segment<F>, at: u64, len: usize) -> Result<(), StorageError> {
+fn zero<F: DiskFile>(file: &F, at: u64, len: usize) -> std::io::Result<()> {
     let mut done = 0;
     while done < len {
         let n = (len - done).min(ZEROS.len());
-        let written = segment.file.write_at(at + done as u64, &ZEROS[..n]);
-        written.map_err(|e| segment.io("erase in", e))?;
+        file.write_at(at + done as u64, &ZEROS[..n])?;
         done += n;
     }
     Ok(())

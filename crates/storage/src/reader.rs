@@ -1,14 +1,14 @@
 //! Reading the log while it is written: by number, many numbers, in order from a number, and by
 //! content. Sees what is committed. Purged parts read as empty.
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::format::{Head, Part, SEGMENT_HEADER};
-use crate::log::{OwnedRecord, Record, Shared};
+use crate::log::{OwnedRecord, Record, Segments, Shared};
 use crate::purge;
-use crate::segment::{Cursor, Segment};
+use crate::segment::{Cursor, Segment, read_full};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// A single record and the few before it that lead to it fit into this.
 const READ_BYTES: usize = 8 << 10;
@@ -149,6 +149,32 @@ impl<D: Disk> LogReader<D> {
         purge::purge(&self.shared, seqs, true)
     }
 
+    /// Copies what is committed now to an empty disk, for a backup that `Log::open` opens. Gives the
+    /// number of the last record in it. Purges wait meanwhile, appends do not.
+    ///
+    /// Copy the store first: a log that is ahead of its checkpoint is the ordinary case.
+    pub fn copy_to<E: Disk>(&self, to: &E) -> Result<u64, StorageError> {
+        let _no_purge = self.shared.purging.lock().unwrap_or_else(PoisonError::into_inner);
+        let segments = self.shared.segments();
+        let mut buffer = vec![0; SCAN_BYTES];
+        for segment in segments.iter() {
+            let failed = |e| StorageError::io(&segment.name, "copy", e);
+            let (copy, end) = (to.create(&segment.name).map_err(failed)?, segment.end());
+            let mut at = 0;
+            while at < end {
+                let n = buffer.len().min((end - at) as usize);
+                if read_full(&segment.file, at, &mut buffer[..n]).map_err(failed)? < n {
+                    return Err(segment.damaged(at, "the file ends early"));
+                }
+                copy.write_at(at, &buffer[..n]).map_err(failed)?;
+                at += n as u64;
+            }
+            copy.sync_data().map_err(failed)?;
+        }
+        to.sync_dir().map_err(|e| StorageError::io("the backup", "sync", e))?;
+        Ok(segments.last().map_or(0, |segment| segment.last_seq()))
+    }
+
     #[cfg(test)]
     pub(crate) fn first_segment_end(&self) -> u64 {
         self.shared.segments()[0].end()
@@ -184,7 +210,7 @@ impl<D: Disk> LogReader<D> {
 }
 
 /// Moves the cursor from an index entry to the record.
-pub(crate) fn walk_to<F: crate::disk::DiskFile>(
+pub(crate) fn walk_to<F: DiskFile>(
     cursor: &mut Cursor,
     segment: &Segment<F>,
     seq: u64,
@@ -202,7 +228,7 @@ pub(crate) fn walk_to<F: crate::disk::DiskFile>(
 /// Iterates over the records that were committed when it was made.
 pub struct Scan<D: Disk> {
     reader: LogReader<D>,
-    segments: Vec<Arc<Segment<D::File>>>,
+    segments: Arc<Segments<D>>,
     at: usize,
     cursor: Cursor,
     begun: bool,

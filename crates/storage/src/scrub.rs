@@ -71,12 +71,12 @@ fn verify_segment<D: Disk>(
     loop {
         segment.survey(end, &mut survey, purging)?;
         let Some((offset, what)) = survey.bad.take() else { break };
-        let later = segment.later_group(survey.end + 1, end, survey.last_seq + 1)?;
+        let (acknowledged, later) = segment.later_write(&survey, end)?;
         let whole = next.is_some_and(|next| survey.last_seq + 1 == next);
-        if later.is_none() && whole {
+        if !acknowledged && whole {
             break;
         }
-        if later.is_none() && next.is_none() && !sealed {
+        if !acknowledged && next.is_none() && !sealed {
             report.torn_tail_bytes += end - survey.end;
             break;
         }

@@ -1,8 +1,9 @@
 //! One segment file: opening it, walking over its records, and telling a torn tail from damage.
 //!
 //! **Torn or damaged.** A group is written only after the group before it was synced. So bytes that
-//! do not check are *damage* when a valid group follows them that cannot be part of the same write,
-//! and a *torn tail* when none does: then they belong to the one group whose commit never
+//! do not check are *damage* when something of a later write follows them: the file goes on behind
+//! the end of their group, or, where the group's own header does not check, there is a valid group
+//! header further on. Otherwise they are a *torn tail*, of the one group whose commit never
 //! returned. The last group of a log that was not closed in order cannot be told apart in this way:
 //! if the disk ruins exactly that group after it was acknowledged, it is cut like a torn one.
 //! `Log::close` therefore writes an empty group as a mark, which takes away that doubt.
@@ -47,6 +48,8 @@ pub(crate) struct Survey {
     pub purged: u64,
     /// The first place that does not check, if the walk did not reach the end of the file.
     pub bad: Option<(u64, &'static str)>,
+    /// The end of the group in which that is, if the group's header checks.
+    pub bad_group_end: Option<u64>,
 }
 
 impl Survey {
@@ -59,6 +62,7 @@ impl Survey {
             records: 0,
             purged: 0,
             bad: None,
+            bad_group_end: None,
         }
     }
 }
@@ -204,6 +208,7 @@ impl<F: DiskFile> Segment<F> {
         purging: &dyn Fn(u64) -> bool,
     ) -> Result<(), Stop> {
         let start = cursor.pos;
+        survey.bad_group_end = None;
         if !cursor.fill(&self.file, GROUP_HEADER)? {
             return Err(Stop::Bad(start, "a group that ends early"));
         }
@@ -215,6 +220,7 @@ impl<F: DiskFile> Segment<F> {
         }
         cursor.skip(GROUP_HEADER);
         let end = start + GROUP_HEADER as u64 + u64::from(group.len);
+        survey.bad_group_end = Some(end);
         let (mut seq, mut purged, entries) = (survey.last_seq, 0, survey.index.len());
         for _ in 0..group.count {
             let at = cursor.pos;
@@ -273,9 +279,21 @@ impl<F: DiskFile> Segment<F> {
         Ok(common != Part::Intact || personal != Part::Intact)
     }
 
+    /// Whether the bad place of the survey was acknowledged once, because a later write follows it.
+    /// Gives where the next valid group begins and its first record, if there is one.
+    pub fn later_write(
+        &self,
+        survey: &Survey,
+        len: u64,
+    ) -> Result<(bool, Option<(u64, u64)>), StorageError> {
+        let later = self.later_group(survey.end + 1, len, survey.last_seq + 1)?;
+        let goes_on = survey.bad_group_end.is_some_and(|end| end < len);
+        Ok((goes_on || later.is_some(), later))
+    }
+
     /// Looks for a valid group at or behind `from` that begins with record `seq_min` or later; gives
     /// its place and its first record.
-    pub fn later_group(
+    fn later_group(
         &self,
         from: u64,
         len: u64,
