@@ -1,4 +1,32 @@
-//! engine
+//! The engine: the fold that turns entries into state, and the decision that reads it.
+//!
+//! It is deterministic: no clock, no random source, no I/O, no hash order shows in a result.
+//! Kept so by this crate's `clippy.toml`.
 
+mod bonds;
 pub mod condition;
+pub mod decide;
+mod facts;
+mod fold;
+mod grants;
+mod identity;
+mod index;
 pub mod journey;
+pub mod keys;
+mod places;
+pub mod record;
+mod referrals;
+mod split;
+mod state;
+pub mod table;
+mod tally;
+mod timers;
+mod wipe;
+
+pub use bonds::{CLAIM_FAILURES, journey_and_stage};
+pub use decide::{bond_subject, consents_to, decide};
+pub use fold::{Change, Effects, Send, apply};
+pub use grants::{code_of, held, normal_code};
+pub use index::Entity;
+pub use state::{History, Meta, State};
+pub use table::Backing;

@@ -1,0 +1,302 @@
+//! The fold: what an entry does to the state. Synchronous and total: it reads no clock and no
+//! network, cannot fail, and depends on nothing but the entries.
+
+use model::entry::{Body, Entry, Seq};
+use model::gs1::Subject;
+use model::id::{PersonId, Time};
+use model::limits;
+use model::outcome::Outcome;
+use model::things::Product as Registration;
+use model::touch::Touch;
+
+use crate::index::Entity;
+use crate::record::Product;
+use crate::state::{History, Published, State, seen_key};
+use crate::{bonds, grants, identity, referrals, split, tally, timers, wipe};
+
+/// What must happen outside once the entry is durable.
+#[derive(Debug, Default, PartialEq)]
+pub struct Effects {
+    pub changes: Vec<Change>,
+    /// Messages that a journey sends: whose bond, which message, when.
+    pub sends: Vec<Send>,
+    /// Wipes whose log records can be overwritten after the next checkpoint.
+    pub purges: Vec<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    Person(PersonId),
+    Product(Subject),
+    /// The person was wiped, or became part of another.
+    Gone(PersonId),
+    Inbox,
+    /// Journeys, models, campaigns, places: every decision may differ.
+    Configuration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Send {
+    pub person: PersonId,
+    pub subject: Subject,
+    pub journey: Box<str>,
+    pub message: Box<str>,
+    pub time: Time,
+}
+
+/// What the parts of the fold hand around while they work on one entry.
+pub(crate) struct Cx<'a> {
+    pub seq: Seq,
+    /// Log time.
+    pub now: Time,
+    /// False while a person's history is folded anew: sums and the outside were served already.
+    pub live: bool,
+    pub history: &'a dyn History,
+    pub effects: &'a mut Effects,
+}
+
+impl Cx<'_> {
+    pub fn changed(&mut self, change: Change) {
+        if self.live && !self.effects.changes.contains(&change) {
+            self.effects.changes.push(change);
+        }
+    }
+}
+
+/// Folds one entry in. Entries come in order, each once.
+pub fn apply(
+    state: &mut State,
+    entry: &Entry,
+    history: &dyn History,
+    effects: &mut Effects,
+) -> Outcome {
+    assert!(entry.seq > state.meta.seq, "entries come in order, each once");
+    let now = entry.time.max(state.meta.time);
+    let mut cx = Cx { seq: entry.seq, now, live: true, history, effects };
+    timers::fire_due(state, &mut cx);
+    let outcome = apply_body(state, &entry.body, &mut cx);
+    state.meta.seq = entry.seq;
+    state.meta.time = now;
+    outcome
+}
+
+fn apply_body(state: &mut State, body: &Body, cx: &mut Cx<'_>) -> Outcome {
+    match body {
+        Body::Touch(touch) => apply_touch(state, touch, cx),
+        Body::Tick => Outcome::accepted(),
+        Body::PutModel(model) => {
+            state.models.insert(model.gtin.as_u64(), model.clone());
+            configured(cx)
+        }
+        Body::PutProduct(product) => register(state, product, cx),
+        Body::PutCampaign(campaign) => {
+            if state.campaigns.len() >= limits::CAMPAIGNS && state.campaign(&campaign.id).is_none()
+            {
+                return Outcome::refused("too_many_campaigns", "there are 100,000 campaigns");
+            }
+            state.campaigns.insert(campaign.id.clone(), campaign.clone());
+            configured(cx)
+        }
+        Body::PutPlace(place) => {
+            if state.places.len() >= limits::PLACES && state.place(&place.id).is_none() {
+                return Outcome::refused("too_many_places", "there are 100,000 places");
+            }
+            if let Some(old) = state.places.get(&place.id) {
+                state.grid.remove(&old.id, &old.area);
+            }
+            state.grid.add(&place.id, &place.area);
+            state.places.insert(place.id.clone(), place.clone());
+            configured(cx)
+        }
+        Body::PutJourney { source } => publish(state, source, cx),
+        Body::PutMapping { pairs } => {
+            for (name, kind) in pairs {
+                if kind.is_empty() {
+                    state.mapping.remove(name);
+                } else {
+                    state.mapping.insert(name.clone(), kind.clone());
+                }
+            }
+            configured(cx)
+        }
+        Body::PutKey(key) => {
+            state.keys.insert(key.id.clone(), key.clone());
+            configured(cx)
+        }
+        Body::DropKey { id } => match state.keys.remove(id) {
+            Some(_) => configured(cx),
+            None => Outcome::refused("no_such_key", "there is no key with this id"),
+        },
+        Body::Merge { keep, gone, .. } => identity::merge_by_staff(state, *keep, *gone, cx),
+        Body::Split { person, what, .. } => split::split(state, *person, what, cx),
+        Body::Wipe { person, receipt } => wipe::wipe(state, *person, *receipt, cx),
+        Body::Decided { decision, by, seed } => grants::decided(state, decision, by, *seed, cx),
+        Body::Purged { receipt, records } => wipe::purged(state, *receipt, *records, cx),
+        Body::Refused { .. } => {
+            state.meta.refused += 1;
+            state.index.push(Entity::Refused, cx.seq);
+            Outcome::accepted()
+        }
+        Body::RefusedDone { seq } => {
+            let mut seqs = state.index.all(&Entity::Refused);
+            match seqs.binary_search(seq) {
+                Ok(at) => {
+                    seqs.remove(at);
+                    state.index.replace(&Entity::Refused, seqs);
+                    Outcome::accepted()
+                }
+                Err(_) => Outcome::refused("no_such_refused", "it is not among the refused"),
+            }
+        }
+    }
+}
+
+fn configured(cx: &mut Cx<'_>) -> Outcome {
+    cx.changed(Change::Configuration);
+    Outcome::accepted()
+}
+
+fn publish(state: &mut State, source: &str, cx: &mut Cx<'_>) -> Outcome {
+    let journey = match crate::journey::parse("journey", source) {
+        Ok(journey) => std::sync::Arc::new(journey),
+        Err(mistakes) => {
+            let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
+            return Outcome::refused("bad_journey", first);
+        }
+    };
+    let name: Box<str> = journey.name.as_str().into();
+    if state.journeys.len() >= limits::JOURNEYS && state.journeys.get(&name).is_none() {
+        return Outcome::refused("too_many_journeys", "there are 1,000 journeys");
+    }
+    let stored = state.journeys.or_insert(name.clone(), Default::default);
+    if stored.versions.last().is_some_and(|(_, _, old)| **old == *source) {
+        return Outcome::accepted();
+    }
+    stored.versions.push((cx.seq, cx.now, source.into()));
+    state.published.entry(name).or_insert_with(Published::default).versions.push(journey);
+    configured(cx)
+}
+
+fn register(state: &mut State, registration: &Registration, cx: &mut Cx<'_>) -> Outcome {
+    let subject = registration.subject;
+    if !subject.is_unit() {
+        return Outcome::refused("no_serial", "a product needs a serial number");
+    }
+    let now = cx.now;
+    let product = state.products.or_insert(&subject, Product::default);
+    product.registered = product.registered.or(Some(now));
+    product.made = registration.made.or(product.made);
+    if let Some(claim) = registration.claim {
+        product.claim = Some(claim.0);
+        product.claim_failures = 0;
+    }
+    product.attributes.merge(&registration.attributes);
+    state.index.push(Entity::Product(subject), cx.seq);
+    cx.changed(Change::Product(subject));
+    Outcome::accepted()
+}
+
+fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
+    if touch.id.0 != 0 {
+        let key = seen_key(touch.id);
+        if state.seen.contains(&key) {
+            state.meta.duplicates += 1;
+            mention_all(state, touch, cx.seq);
+            return Outcome::Duplicate;
+        }
+        state.seen.insert(key, ());
+    }
+    let code_person = grants::person_of_code(state, touch);
+    let person = identity::resolve(state, touch, code_person, cx);
+    if let Err(refusal) = bonds::check(state, touch, person, cx) {
+        state.meta.refused += 1;
+        if let Some(person) = person {
+            state.index.push(Entity::Mention(person), cx.seq);
+        }
+        return Outcome::Refused(refusal);
+    }
+    state.meta.touches += 1;
+    fold_products(state, touch, cx);
+    fold_timelines(state, touch, cx);
+    if let Some(person) = person {
+        state.index.push(Entity::Person(person), cx.seq);
+        fold_person(state, person, touch, cx);
+    } else {
+        fold_owners(state, touch, cx);
+        tally::without_person(state, touch);
+    }
+    Outcome::Accepted(model::outcome::Accepted { person, grants: Vec::new() })
+}
+
+/// A repeated message has a person's names in it, so a wipe must find it.
+fn mention_all(state: &mut State, touch: &Touch, seq: Seq) {
+    for alias in &touch.aliases {
+        if let Some(person) = state.person_by_alias(alias) {
+            state.index.push(Entity::Mention(person), seq);
+        }
+    }
+}
+
+/// What a touch does to the units themselves, whoever it came from.
+fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
+    for subject in touch.products.iter().filter(|subject| subject.is_unit()) {
+        let product = state.products.or_insert(subject, Product::default);
+        product.touches += 1;
+        product.first_seen = product.first_seen.or(Some(touch.time));
+        product.last_seen = product.last_seen.max(Some(touch.time));
+        product.state.merge(&touch.state);
+        if touch.kind.as_str() == "product.fixed" {
+            product.state.remove("error");
+        }
+        state.index.push(Entity::Product(*subject), cx.seq);
+        cx.changed(Change::Product(*subject));
+    }
+}
+
+fn fold_timelines(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
+    if let Some(campaign) = &touch.campaign {
+        state.index.push(Entity::Campaign(campaign.clone()), cx.seq);
+    }
+    if let Some(place) = &touch.place {
+        state.index.push(Entity::Place(place.clone()), cx.seq);
+    }
+    if touch.kind.as_str() == "help.asked" {
+        state.index.push(Entity::Inbox, cx.seq);
+        cx.changed(Change::Inbox);
+    }
+}
+
+/// The personal part of the fold; it runs again when a person is merged or split.
+pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &mut Cx<'_>) {
+    let Some(person) = state.persons.get_mut(&id) else { return };
+    person.touches += 1;
+    if person.first_seen == Time::default() || touch.time < person.first_seen {
+        person.first_seen = touch.time;
+    }
+    person.last_seen = person.last_seen.max(touch.time);
+    person.traits.merge(&touch.traits);
+    identity::fold_consent(person, touch, cx);
+    tally::fold_click(person, touch);
+    referrals::fold_visit(state, id, touch, cx);
+    for subject in bonds::subjects_of(state, touch) {
+        bonds::fold(state, id, subject, touch, cx);
+    }
+    if cx.live {
+        tally::with_person(state, id, touch);
+    }
+    grants::fold_redeem(state, id, touch, cx);
+    referrals::fold_recommend(state, id, touch, cx);
+    cx.changed(Change::Person(id));
+}
+
+/// A unit that reports by itself moves the bond of whoever owns it.
+fn fold_owners(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
+    for subject in &touch.products {
+        let owner = state.products.get(subject).and_then(|product| product.owner);
+        if let Some(owner) = owner {
+            state.index.push(Entity::Person(owner), cx.seq);
+            bonds::fold(state, owner, *subject, touch, cx);
+            cx.changed(Change::Person(owner));
+        }
+    }
+}

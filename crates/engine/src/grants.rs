@@ -1,0 +1,269 @@
+//! Offers given to persons: a decision that shows an offer for the first time grants it, with a
+//! code. The fold grants one after the other, so caps are exact however many ask at once.
+
+use model::alias::Alias;
+use model::decision::{Decision, What};
+use model::gs1::Subject;
+use model::id::{Digest, PersonId, Time};
+use model::kind::Kind;
+use model::outcome::{self, Accepted, Outcome};
+use model::touch::Touch;
+
+use crate::fold::{Change, Cx};
+use crate::index::Entity;
+use crate::journey::{Journey, OFFER_VALID_MS, Offer};
+use crate::record::{Grant, TallyOf};
+use crate::state::State;
+use crate::tally;
+
+/// Letters and digits that are hard to confuse (Crockford's base 32).
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Why an offer cannot be given now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Capped {
+    Person,
+    Day,
+    Total,
+}
+
+/// A code of eight letters, 40 bits, drawn from the entry's own seed: `7KQ2-M9XD`.
+pub fn code_of(seed: u64, what: &str) -> Box<str> {
+    let bits = Digest::of(&[b"code", &seed.to_be_bytes(), what.as_bytes()]).0;
+    let mut code = String::with_capacity(9);
+    for place in 0..8 {
+        if place == 4 {
+            code.push('-');
+        }
+        code.push(char::from(LETTERS[(bits >> (place * 5)) as usize & 31]));
+    }
+    code.into()
+}
+
+/// As typed by a person or scanned by a till: case, spaces and look-alikes do not matter.
+pub fn normal_code(typed: &str) -> String {
+    let mut code = String::with_capacity(9);
+    for c in typed.chars().filter(|c| c.is_ascii_alphanumeric()).take(8) {
+        if code.len() == 4 {
+            code.push('-');
+        }
+        code.push(match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            c => c,
+        });
+    }
+    code
+}
+
+/// The grant that a person has and that still holds at `now`.
+pub fn held<'a>(
+    grants: &'a [Grant],
+    subject: Subject,
+    journey: &str,
+    offer: &str,
+    now: Time,
+) -> Option<&'a Grant> {
+    grants.iter().rev().find(|grant| {
+        grant.subject == subject
+            && &*grant.journey == journey
+            && &*grant.offer == offer
+            && grant.redeemed.is_none()
+            && grant.until > now
+    })
+}
+
+/// Whether the caps leave room for one more.
+pub(crate) fn capped(
+    state: &State,
+    grants: &[Grant],
+    journey: &Journey,
+    offer: &Offer,
+    now: Time,
+) -> Option<Capped> {
+    let id = format!("{}/{}", journey.name, offer.id);
+    if let Some(most) = offer.cap.per_person {
+        let had = grants
+            .iter()
+            .filter(|grant| *grant.journey == *journey.name && *grant.offer == *offer.id)
+            .count();
+        if had >= most as usize {
+            return Some(Capped::Person);
+        }
+    }
+    let given = |stage: String| {
+        let key = crate::record::TallyKey {
+            what: TallyOf::OfferDay,
+            id: id.as_str().into(),
+            stage: stage.into(),
+            channel: None,
+        };
+        state.tallies.get(&key).map_or(0, |counts| counts.grants)
+    };
+    if offer.cap.per_day.is_some_and(|most| given(now.day().to_string()) >= u64::from(most)) {
+        return Some(Capped::Day);
+    }
+    if offer.cap.total.is_some_and(|most| given("total".into()) >= u64::from(most)) {
+        return Some(Capped::Total);
+    }
+    None
+}
+
+/// A decision was shown: counts what was seen for the first time, grants what it offers.
+pub(crate) fn decided(
+    state: &mut State,
+    decision: &Decision,
+    by: &Alias,
+    seed: u64,
+    cx: &mut Cx<'_>,
+) -> Outcome {
+    let Some(id) = state.person_by_alias(by) else {
+        return Outcome::refused("no_such_person", "nobody is known by this name any more");
+    };
+    state.index.push(Entity::Person(id), cx.seq);
+    state.decisions.insert(decision.id, cx.seq);
+    count_impressions(state, id, decision);
+    let mut granted = Vec::new();
+    let version = state.journey(&decision.journey).map(|(_, journey)| journey.clone());
+    let Some(journey) = version else {
+        return Outcome::Accepted(Accepted { person: Some(id), grants: granted });
+    };
+    for item in decision.shown(What::Offer) {
+        let Some(offer) = journey.offers.iter().find(|offer| *offer.id == *item.id) else {
+            continue;
+        };
+        let Some(person) = state.persons.get(&id) else { break };
+        let now = cx.now;
+        if held(&person.grants, decision.subject, &journey.name, &offer.id, now).is_some()
+            || capped(state, &person.grants, &journey, offer, now).is_some()
+        {
+            continue;
+        }
+        drop(person);
+        granted.push(grant(state, id, decision, &journey, offer, seed, cx));
+    }
+    Outcome::Accepted(Accepted { person: Some(id), grants: granted })
+}
+
+fn grant(
+    state: &mut State,
+    id: PersonId,
+    decision: &Decision,
+    journey: &Journey,
+    offer: &Offer,
+    seed: u64,
+    cx: &mut Cx<'_>,
+) -> outcome::Grant {
+    let grant = grant_of(decision, journey, offer, seed, cx.now);
+    let key = format!("{}/{}", journey.name, offer.id);
+    let day = cx.now.day().to_string();
+    tally::count(state, TallyOf::OfferDay, &key, &day, None).grants += 1;
+    tally::count(state, TallyOf::OfferDay, &key, "total", None).grants += 1;
+    tally::count(state, TallyOf::Offer, &key, &decision.stage, decision.context.channel).grants +=
+        1;
+    state.codes.insert(grant.code.clone(), id.0);
+    let given =
+        outcome::Grant { offer: grant.offer.clone(), code: grant.code.clone(), until: grant.until };
+    state.persons.get_mut(&id).expect("the caller found it").grants.push(grant);
+    cx.changed(Change::Person(id));
+    given
+}
+
+fn grant_of(decision: &Decision, journey: &Journey, offer: &Offer, seed: u64, now: Time) -> Grant {
+    Grant {
+        subject: decision.subject,
+        journey: journey.name.as_str().into(),
+        offer: offer.id.as_str().into(),
+        code: code_of(seed, &offer.id),
+        time: now,
+        until: now.plus(offer.valid_ms.unwrap_or(OFFER_VALID_MS)),
+        redeemed: None,
+        stage: decision.stage.clone(),
+        channel: decision.context.channel,
+    }
+}
+
+/// An impression is counted once for an item, person and stage: whoever reloads a page sees the
+/// same menu, not a second one.
+fn count_impressions(state: &mut State, id: PersonId, decision: &Decision) {
+    let key = (id, decision.subject);
+    let Some(bond) = state.bonds.get(&key) else { return };
+    let fresh = |what: What, id: &str| {
+        !bond.shown.iter().any(|(own, shown)| *own == what as u8 && **shown == *id)
+    };
+    let new: Vec<(What, Box<str>)> = decision
+        .items
+        .iter()
+        .filter(|item| item.why.is_shown() && item.what != What::Step)
+        .filter(|item| fresh(item.what, &item.id))
+        .map(|item| (item.what, item.id.clone()))
+        .collect();
+    drop(bond);
+    if new.is_empty() {
+        return;
+    }
+    for (what, item) in &new {
+        let of = if *what == What::Menu { TallyOf::Menu } else { TallyOf::Offer };
+        let name = format!("{}/{item}", decision.journey);
+        let channel = decision.context.channel;
+        tally::count(state, of, &name, &decision.stage, channel).impressions += 1;
+    }
+    if let Some(bond) = state.bonds.get_mut(&key) {
+        bond.shown.extend(new.into_iter().map(|(what, item)| (what as u8, item)));
+    }
+}
+
+/// While a person is folded anew: the codes that this decision gave belong to them.
+pub(crate) fn fold_decided_again(
+    state: &mut State,
+    id: PersonId,
+    decision: &Decision,
+    seed: u64,
+    pool: &[Grant],
+) {
+    let Some(person) = state.persons.get_mut(&id) else { return };
+    for item in decision.shown(What::Offer) {
+        let code = code_of(seed, &item.id);
+        let had = pool.iter().find(|grant| grant.code == code && grant.offer == item.id);
+        if let Some(grant) = had {
+            person.grants.push(grant.clone());
+        }
+    }
+}
+
+/// The code that a touch carries: what a till scanned, what a shop's page was given.
+fn code_in(touch: &Touch) -> Option<String> {
+    let kind: &Kind = &touch.kind;
+    if !matches!(kind.as_str(), "offer.redeemed" | "order.placed" | "coupon.applied") {
+        return None;
+    }
+    let typed = touch.properties.text("code").or_else(|| touch.properties.text("coupon"))?;
+    Some(normal_code(typed))
+}
+
+/// A code says whose it is, so that a till needs to know nobody. Only the company is believed.
+pub(crate) fn person_of_code(state: &State, touch: &Touch) -> Option<PersonId> {
+    if !touch.trusted {
+        return None;
+    }
+    state.person_by_code(&code_in(touch)?)
+}
+
+/// Redeems the code once; who brings it again changes nothing.
+pub(crate) fn fold_redeem(state: &mut State, id: PersonId, touch: &Touch, cx: &mut Cx<'_>) {
+    if !touch.trusted {
+        return;
+    }
+    let Some(code) = code_in(touch) else { return };
+    let Some(person) = state.persons.get_mut(&id) else { return };
+    let grant = person.grants.iter_mut().find(|grant| *grant.code == *code);
+    let Some(grant) = grant.filter(|g| g.redeemed.is_none() && touch.time <= g.until) else {
+        return;
+    };
+    grant.redeemed = Some(touch.time);
+    let name = format!("{}/{}", grant.journey, grant.offer);
+    let (stage, channel) = (grant.stage.clone(), grant.channel);
+    if cx.live {
+        tally::redeemed(state, &name, &stage, channel, touch.money);
+    }
+}

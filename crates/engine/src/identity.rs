@@ -1,0 +1,199 @@
+//! Identity: which person a touch belongs to, and when two persons turn out to be one.
+//!
+//! A person is a set of aliases. A touch belongs to the strongest alias it came with; the others
+//! are joined to it. Two persons are joined when a touch carries names of both, unless each has a
+//! customer number of its own (two people share a browser), or staff said that they are apart.
+//! The older person stays, and its history is folded anew with both timelines in order, so the
+//! result is what it would have been had the join been known from the start.
+
+use model::alias::{Alias, AliasKind};
+use model::entry::Seq;
+use model::id::PersonId;
+use model::limits;
+use model::outcome::{Accepted, Outcome};
+use model::touch::Touch;
+
+use crate::fold::{Change, Cx};
+use crate::index::Entity;
+use crate::record::{Because, Consent, Known, Merged, Person};
+use crate::split;
+use crate::state::State;
+
+/// Whose touch it is; makes the person if nobody is known by any of the aliases.
+/// `code_person`: the touch carries a code that was given to this person.
+pub(crate) fn resolve(
+    state: &mut State,
+    touch: &Touch,
+    code_person: Option<PersonId>,
+    cx: &mut Cx<'_>,
+) -> Option<PersonId> {
+    let owner = owner_of(state, touch, code_person, cx)?;
+    let mut owner = owner;
+    for alias in &touch.aliases {
+        match state.person_by_alias(alias) {
+            None => attach(state, owner, alias, touch, cx),
+            Some(other) if other == owner => {}
+            Some(other) if may_join(state, owner, other) => {
+                let because = Because::With(strongest(touch).clone());
+                owner = merge(state, owner, other, because, cx);
+            }
+            Some(other) => state.index.push(Entity::Mention(other), cx.seq),
+        }
+    }
+    Some(owner)
+}
+
+fn strongest(touch: &Touch) -> &Alias {
+    touch.aliases.first().expect("only touches with aliases join anybody")
+}
+
+fn owner_of(
+    state: &mut State,
+    touch: &Touch,
+    code_person: Option<PersonId>,
+    cx: &mut Cx<'_>,
+) -> Option<PersonId> {
+    if touch.aliases.is_empty() {
+        return code_person;
+    }
+    let explicit = touch.kind.as_str() == "person.aliased";
+    let user = touch.aliases.iter().find(|alias| alias.kind == AliasKind::User);
+    for alias in &touch.aliases {
+        let Some(person) = state.person_by_alias(alias) else { continue };
+        let taken = user.is_some_and(|user| has_other_user(state, person, user));
+        if explicit || !taken || alias.kind == AliasKind::User {
+            return Some(person);
+        }
+    }
+    let person = PersonId(cx.seq);
+    let fresh = Person { first_seen: touch.time, last_seen: touch.time, ..Person::default() };
+    state.persons.insert(person, fresh);
+    state.meta.persons += 1;
+    Some(person)
+}
+
+fn has_other_user(state: &State, person: PersonId, user: &Alias) -> bool {
+    state.person(person).is_some_and(|person| {
+        let mut users =
+            person.aliases.iter().filter(|known| known.alias.kind == AliasKind::User).peekable();
+        users.peek().is_some() && users.all(|known| known.alias != *user)
+    })
+}
+
+fn attach(state: &mut State, owner: PersonId, alias: &Alias, touch: &Touch, cx: &mut Cx<'_>) {
+    let explicit = touch.kind.as_str() == "person.aliased";
+    if alias.kind == AliasKind::User && !explicit && has_other_user(state, owner, alias) {
+        return;
+    }
+    let person = state.persons.get_mut(&owner).expect("the owner is there");
+    if person.aliases.len() >= limits::ALIASES_PER_PERSON {
+        return;
+    }
+    let because = match person.aliases.first() {
+        None => Because::First,
+        Some(_) => {
+            let with = touch.aliases.iter().find(|other| *other != alias);
+            with.map_or(Because::First, |with| Because::With(with.clone()))
+        }
+    };
+    let known = Known { alias: alias.clone(), seq: cx.seq, since: touch.time, because };
+    person.aliases.push(known);
+    state.aliases.insert(alias.digest().0, owner.0);
+}
+
+/// Two persons may be one unless both are known by a customer number, or were set apart.
+fn may_join(state: &State, a: PersonId, b: PersonId) -> bool {
+    let (Some(first), Some(second)) = (state.person(a), state.person(b)) else { return false };
+    let has_user =
+        |person: &Person| person.aliases.iter().any(|known| known.alias.kind == AliasKind::User);
+    let fits = first.aliases.len() + second.aliases.len() <= limits::ALIASES_PER_PERSON;
+    let apart = first.apart.contains(&b) || second.apart.contains(&a);
+    fits && !apart && !(has_user(&first) && has_user(&second))
+}
+
+pub(crate) fn merge_by_staff(
+    state: &mut State,
+    keep: PersonId,
+    gone: PersonId,
+    cx: &mut Cx<'_>,
+) -> Outcome {
+    if keep == gone {
+        return Outcome::refused("same_person", "both are the same person; nothing to merge");
+    }
+    let (Some(first), Some(second)) = (state.person(keep), state.person(gone)) else {
+        return Outcome::refused("no_such_person", "one of the two persons does not exist");
+    };
+    if first.aliases.len() + second.aliases.len() > limits::ALIASES_PER_PERSON {
+        return Outcome::refused("too_many_aliases", "together they have more than 64 aliases");
+    }
+    let person = join(state, keep, gone, Because::Merge, cx);
+    state.index.push(Entity::Mention(person), cx.seq);
+    Outcome::Accepted(Accepted { person: Some(person), grants: Vec::new() })
+}
+
+/// The older person stays.
+fn merge(
+    state: &mut State,
+    a: PersonId,
+    b: PersonId,
+    because: Because,
+    cx: &mut Cx<'_>,
+) -> PersonId {
+    join(state, a.min(b), a.max(b), because, cx)
+}
+
+fn join(
+    state: &mut State,
+    keep: PersonId,
+    gone: PersonId,
+    because: Because,
+    cx: &mut Cx<'_>,
+) -> PersonId {
+    let by_staff = because == Because::Merge;
+    let pool = split::take_apart(state, &[keep, gone]);
+    let other = state.persons.remove(&gone).expect("the caller found it");
+    state.meta.persons -= 1;
+    let person = state.persons.get_mut(&keep).expect("the caller found it");
+    person.merges.push(Merged {
+        seq: cx.seq,
+        gone,
+        time: cx.now,
+        aliases: other.aliases.iter().map(|known| known.alias.clone()).collect(),
+        by_staff,
+    });
+    person.merges.extend(other.merges);
+    person.apart.extend(other.apart);
+    person.apart.retain(|apart| *apart != gone && *apart != keep);
+    person.apart.sort_unstable();
+    person.apart.dedup();
+    for known in other.aliases {
+        state.aliases.insert(known.alias.digest().0, keep.0);
+        person.aliases.push(Known { because: because.clone(), seq: cx.seq, ..known });
+    }
+    for kind in [Entity::Person as fn(PersonId) -> Entity, Entity::Mention] {
+        let mut seqs: Vec<Seq> = state.index.all(&kind(keep));
+        seqs.extend(state.index.all(&kind(gone)));
+        seqs.sort_unstable();
+        seqs.dedup();
+        state.index.replace(&kind(gone), Vec::new());
+        state.index.replace(&kind(keep), seqs);
+    }
+    split::fold_again(state, &[keep], pool, cx);
+    cx.changed(Change::Gone(gone));
+    cx.changed(Change::Person(keep));
+    keep
+}
+
+pub(crate) fn fold_consent(person: &mut Person, touch: &Touch, cx: &Cx<'_>) {
+    let given = match touch.kind.as_str() {
+        "consent.given" => true,
+        "consent.withdrawn" => false,
+        _ => return,
+    };
+    let Some(purpose) = touch.properties.text("purpose") else { return };
+    person.consents.retain(|consent| &*consent.purpose != purpose);
+    if person.consents.len() < limits::ALIASES_PER_PERSON {
+        let purpose = purpose.into();
+        person.consents.push(Consent { purpose, given, time: touch.time, seq: cx.seq });
+    }
+}

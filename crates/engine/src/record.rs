@@ -1,0 +1,860 @@
+//! The records of the state and their byte forms: persons, bonds, products, grants, referrals,
+//! receipts. Each begins with its version number.
+
+use model::alias::Alias;
+use model::bytes::{Corrupt, Reader, Writer};
+use model::entry::{Key as ApiKey, Seq};
+use model::gs1::{Gtin, Subject};
+use model::id::{PersonId, Time};
+use model::things;
+use model::touch::{Channel, Money, read_subject, write_subject};
+use model::value::Map;
+
+use crate::table::{Key, Record};
+
+/// Somebody. What is known of them is the fold of their touches in order; only what they were
+/// *given* (grants, links, permissions are touches) cannot be computed again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Person {
+    pub aliases: Vec<Known>,
+    pub traits: Map,
+    pub consents: Vec<Consent>,
+    pub first_seen: Time,
+    pub last_seen: Time,
+    pub touches: u64,
+    pub bonds: Vec<Subject>,
+    pub merges: Vec<Merged>,
+    /// Persons that the company said are somebody else: never joined by a touch again.
+    pub apart: Vec<PersonId>,
+    pub clicks: Vec<Click>,
+    pub grants: Vec<Grant>,
+    pub links: Vec<PersonalLink>,
+    /// The friends' links that this person came by, one per model at most.
+    pub referred_by: Vec<(Gtin, Box<str>)>,
+}
+
+/// An alias with why it is believed to be this person's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    pub alias: Alias,
+    pub seq: Seq,
+    pub since: Time,
+    pub because: Because,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Because {
+    /// The first touch of this person came with it.
+    First,
+    /// It came in the same touch as this other alias.
+    With(Alias),
+    /// A member of staff merged two persons.
+    Merge,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consent {
+    pub purpose: Box<str>,
+    pub given: bool,
+    pub time: Time,
+    pub seq: Seq,
+}
+
+/// A merge that can be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Merged {
+    pub seq: Seq,
+    pub gone: PersonId,
+    pub time: Time,
+    pub aliases: Vec<Alias>,
+    /// By a touch that carried names of both, or by staff.
+    pub by_staff: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Click {
+    pub campaign: Box<str>,
+    pub time: Time,
+    pub channel: Option<Channel>,
+}
+
+/// An offer given to this person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    pub subject: Subject,
+    pub journey: Box<str>,
+    pub offer: Box<str>,
+    pub code: Box<str>,
+    pub time: Time,
+    pub until: Time,
+    pub redeemed: Option<Time>,
+    pub stage: Box<str>,
+    pub channel: Option<Channel>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonalLink {
+    pub gtin: Gtin,
+    pub code: Box<str>,
+}
+
+/// The relation of one person and one product, or a model before there is a unit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bond {
+    pub journey: Box<str>,
+    pub version: u32,
+    /// Empty: the stage `none`.
+    pub stage: Box<str>,
+    pub since: Time,
+    pub begun: Time,
+    pub role: Role,
+    pub touches: u64,
+    pub campaign: Option<Box<str>>,
+    pub steps_done: Vec<Box<str>>,
+    pub moves: Vec<Moved>,
+    pub timers: Vec<(Time, Box<str>)>,
+    pub messages: Vec<Message>,
+    /// Items that were shown in this stage: an impression is counted once a stage.
+    pub shown: Vec<(u8, Box<str>)>,
+    pub referred: Option<Box<str>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    #[default]
+    Prospect = 1,
+    Buyer = 2,
+    Owner = 3,
+    Former = 4,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Prospect => "prospect",
+            Role::Buyer => "buyer",
+            Role::Owner => "owner",
+            Role::Former => "former",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    pub stage: Box<str>,
+    pub time: Time,
+    pub seq: Seq,
+    /// The touch kind or `timer:<id>` that moved it.
+    pub by: Box<str>,
+}
+
+/// What a timer sent; the companion shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub id: Box<str>,
+    pub time: Time,
+    pub read: bool,
+}
+
+/// One unit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Product {
+    pub registered: Option<Time>,
+    pub made: Option<Time>,
+    pub claim: Option<u128>,
+    pub attributes: Map,
+    pub owner: Option<PersonId>,
+    pub owned_since: Option<Time>,
+    pub state: Map,
+    pub first_seen: Option<Time>,
+    pub last_seen: Option<Time>,
+    pub touches: u64,
+    pub claim_failures: u32,
+    pub claim_failed: Time,
+}
+
+/// A published journey: its sources by version, the last is the one in force.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JourneyVersions {
+    pub versions: Vec<(Seq, Time, Box<str>)>,
+}
+
+/// What happened to one item in one stage on one channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    pub impressions: u64,
+    pub clicks: u64,
+    pub conversions: u64,
+    pub grants: u64,
+    pub money: Vec<Money>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TallyKey {
+    pub what: TallyOf,
+    /// A campaign's id; `journey/item` for offers and menu items.
+    pub id: Box<str>,
+    pub stage: Box<str>,
+    pub channel: Option<Channel>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TallyOf {
+    Campaign = 1,
+    Menu = 2,
+    Offer = 3,
+    /// Grants of an offer on one UTC day: the stage holds the day's number.
+    OfferDay = 4,
+}
+
+/// A timer that waits: when, whose, which.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerKey {
+    pub due: Time,
+    pub person: PersonId,
+    pub subject: Subject,
+    pub id: Box<str>,
+}
+
+/// A node of the tree of recommendations. It stays when its person is wiped, without a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Referral {
+    pub person: Option<PersonId>,
+    pub gtin: Gtin,
+    pub parent: Option<Box<str>>,
+    pub made: Time,
+    pub visits: u64,
+    pub orders: u64,
+    pub money: Vec<Money>,
+    /// The same over all generations below, this node's own not among them.
+    pub orders_below: u64,
+    pub money_below: Vec<Money>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    pub wiped: Time,
+    pub aliases: u64,
+    pub bonds: u64,
+    pub touches: u64,
+    /// Log records overwritten, and when the last of them was.
+    pub purged: Option<(Time, u64)>,
+}
+
+/// Log entries that a wipe still has to overwrite.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Purge {
+    pub seqs: Vec<Seq>,
+}
+
+pub fn add_money(sums: &mut Vec<Money>, money: Money) {
+    match sums.binary_search_by_key(&money.currency, |sum| sum.currency) {
+        Ok(at) => sums[at].minor = sums[at].minor.saturating_add(money.minor),
+        Err(at) => sums.insert(at, money),
+    }
+}
+
+impl Person {
+    pub fn alias(&self, alias: &Alias) -> Option<&Known> {
+        self.aliases.iter().find(|known| known.alias == *alias)
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.aliases.iter().any(|known| known.alias.kind.is_known())
+    }
+
+    pub fn consent(&self, purpose: &str) -> Option<&Consent> {
+        self.consents.iter().find(|consent| &*consent.purpose == purpose)
+    }
+
+    pub fn grant(&self, subject: Subject, journey: &str, offer: &str) -> Option<&Grant> {
+        self.grants.iter().rev().find(|grant| {
+            grant.subject == subject && &*grant.journey == journey && &*grant.offer == offer
+        })
+    }
+}
+
+impl Bond {
+    pub fn new(time: Time) -> Bond {
+        Bond {
+            journey: "".into(),
+            version: 0,
+            stage: "".into(),
+            since: time,
+            begun: time,
+            role: Role::Prospect,
+            touches: 0,
+            campaign: None,
+            steps_done: Vec::new(),
+            moves: Vec::new(),
+            timers: Vec::new(),
+            messages: Vec::new(),
+            shown: Vec::new(),
+            referred: None,
+        }
+    }
+}
+
+fn check_version(input: &mut Reader<'_>, what: &'static str) -> Result<(), Corrupt> {
+    if input.u8()? == 1 { Ok(()) } else { Err(Corrupt(what)) }
+}
+
+fn text(input: &mut Reader<'_>) -> Result<Box<str>, Corrupt> {
+    Ok(input.text()?.into())
+}
+
+fn time(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
+    Ok(Time(input.int()?))
+}
+
+fn write_time(out: &mut Writer, time: Time) {
+    out.int(time.0);
+}
+
+fn write_text(out: &mut Writer, text: &str) {
+    out.text(text);
+}
+
+fn person(input: &mut Reader<'_>) -> Result<PersonId, Corrupt> {
+    Ok(PersonId(input.uint()?))
+}
+
+fn gtin(input: &mut Reader<'_>) -> Result<Gtin, Corrupt> {
+    Gtin::from_u64(input.uint()?).map_err(|_| Corrupt("a GTIN is not one"))
+}
+
+fn channel(input: &mut Reader<'_>) -> Result<Option<Channel>, Corrupt> {
+    input.option(Channel::read)
+}
+
+fn write_channel(out: &mut Writer, channel: Option<Channel>) {
+    out.option(channel, |out, channel| out.u8(channel as u8));
+}
+
+fn write_money(out: &mut Writer, money: &[Money]) {
+    out.list(money.iter(), |out, money| money.write(out));
+}
+
+impl Because {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Because::First => out.u8(1),
+            Because::With(alias) => {
+                out.u8(2);
+                alias.write(out);
+            }
+            Because::Merge => out.u8(3),
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Because, Corrupt> {
+        match input.u8()? {
+            1 => Ok(Because::First),
+            2 => Ok(Because::With(Alias::read(input)?)),
+            3 => Ok(Because::Merge),
+            _ => Err(Corrupt("an alias has an unknown reason")),
+        }
+    }
+}
+
+impl Grant {
+    fn write(&self, out: &mut Writer) {
+        write_subject(self.subject, out);
+        out.text(&self.journey);
+        out.text(&self.offer);
+        out.text(&self.code);
+        write_time(out, self.time);
+        write_time(out, self.until);
+        out.option(self.redeemed, write_time);
+        out.text(&self.stage);
+        write_channel(out, self.channel);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Grant, Corrupt> {
+        Ok(Grant {
+            subject: read_subject(input)?,
+            journey: text(input)?,
+            offer: text(input)?,
+            code: text(input)?,
+            time: time(input)?,
+            until: time(input)?,
+            redeemed: input.option(time)?,
+            stage: text(input)?,
+            channel: channel(input)?,
+        })
+    }
+}
+
+impl Record for Person {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        out.list(self.aliases.iter(), |out, known| {
+            known.alias.write(out);
+            out.uint(known.seq);
+            write_time(out, known.since);
+            known.because.write(out);
+        });
+        self.traits.write(out);
+        out.list(self.consents.iter(), |out, consent| {
+            out.text(&consent.purpose);
+            out.bool(consent.given);
+            write_time(out, consent.time);
+            out.uint(consent.seq);
+        });
+        write_time(out, self.first_seen);
+        write_time(out, self.last_seen);
+        out.uint(self.touches);
+        out.list(self.bonds.iter(), |out, subject| write_subject(*subject, out));
+        out.list(self.merges.iter(), |out, merged| {
+            out.uint(merged.seq);
+            out.uint(merged.gone.0);
+            write_time(out, merged.time);
+            out.list(merged.aliases.iter(), |out, alias| alias.write(out));
+            out.bool(merged.by_staff);
+        });
+        out.list(self.apart.iter(), |out, person| out.uint(person.0));
+        out.list(self.clicks.iter(), |out, click| {
+            out.text(&click.campaign);
+            write_time(out, click.time);
+            write_channel(out, click.channel);
+        });
+        out.list(self.grants.iter(), |out, grant| grant.write(out));
+        out.list(self.links.iter(), |out, link| {
+            out.uint(link.gtin.as_u64());
+            out.text(&link.code);
+        });
+        out.list(self.referred_by.iter(), |out, (gtin, code)| {
+            out.uint(gtin.as_u64());
+            out.text(code);
+        });
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Person, Corrupt> {
+        check_version(input, "a person has an unknown version")?;
+        Ok(Person {
+            aliases: input.list(|input| {
+                Ok(Known {
+                    alias: Alias::read(input)?,
+                    seq: input.uint()?,
+                    since: time(input)?,
+                    because: Because::read(input)?,
+                })
+            })?,
+            traits: Map::read(input)?,
+            consents: input.list(|input| {
+                Ok(Consent {
+                    purpose: text(input)?,
+                    given: input.bool()?,
+                    time: time(input)?,
+                    seq: input.uint()?,
+                })
+            })?,
+            first_seen: time(input)?,
+            last_seen: time(input)?,
+            touches: input.uint()?,
+            bonds: input.list(read_subject)?,
+            merges: input.list(|input| {
+                Ok(Merged {
+                    seq: input.uint()?,
+                    gone: person(input)?,
+                    time: time(input)?,
+                    aliases: input.list(Alias::read)?,
+                    by_staff: input.bool()?,
+                })
+            })?,
+            apart: input.list(person)?,
+            clicks: input.list(|input| {
+                Ok(Click { campaign: text(input)?, time: time(input)?, channel: channel(input)? })
+            })?,
+            grants: input.list(Grant::read)?,
+            links: input
+                .list(|input| Ok(PersonalLink { gtin: gtin(input)?, code: text(input)? }))?,
+            referred_by: input.list(|input| Ok((gtin(input)?, text(input)?)))?,
+        })
+    }
+}
+
+impl Record for Bond {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        out.text(&self.journey);
+        out.uint(u64::from(self.version));
+        out.text(&self.stage);
+        write_time(out, self.since);
+        write_time(out, self.begun);
+        out.u8(self.role as u8);
+        out.uint(self.touches);
+        out.option(self.campaign.as_deref(), write_text);
+        out.list(self.steps_done.iter(), |out, step| out.text(step));
+        out.list(self.moves.iter(), |out, moved| {
+            out.text(&moved.stage);
+            write_time(out, moved.time);
+            out.uint(moved.seq);
+            out.text(&moved.by);
+        });
+        out.list(self.timers.iter(), |out, (due, id)| {
+            write_time(out, *due);
+            out.text(id);
+        });
+        out.list(self.messages.iter(), |out, message| {
+            out.text(&message.id);
+            write_time(out, message.time);
+            out.bool(message.read);
+        });
+        out.list(self.shown.iter(), |out, (what, id)| {
+            out.u8(*what);
+            out.text(id);
+        });
+        out.option(self.referred.as_deref(), write_text);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Bond, Corrupt> {
+        check_version(input, "a bond has an unknown version")?;
+        Ok(Bond {
+            journey: text(input)?,
+            version: input.uint()? as u32,
+            stage: text(input)?,
+            since: time(input)?,
+            begun: time(input)?,
+            role: match input.u8()? {
+                1 => Role::Prospect,
+                2 => Role::Buyer,
+                3 => Role::Owner,
+                4 => Role::Former,
+                _ => return Err(Corrupt("a bond has an unknown role")),
+            },
+            touches: input.uint()?,
+            campaign: input.option(text)?,
+            steps_done: input.list(text)?,
+            moves: input.list(|input| {
+                Ok(Moved {
+                    stage: text(input)?,
+                    time: time(input)?,
+                    seq: input.uint()?,
+                    by: text(input)?,
+                })
+            })?,
+            timers: input.list(|input| Ok((time(input)?, text(input)?)))?,
+            messages: input.list(|input| {
+                Ok(Message { id: text(input)?, time: time(input)?, read: input.bool()? })
+            })?,
+            shown: input.list(|input| Ok((input.u8()?, text(input)?)))?,
+            referred: input.option(text)?,
+        })
+    }
+}
+
+impl Record for Product {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        out.option(self.registered, write_time);
+        out.option(self.made, write_time);
+        out.option(self.claim, |out, claim| out.raw(&claim.to_be_bytes()));
+        self.attributes.write(out);
+        out.option(self.owner, |out, owner| out.uint(owner.0));
+        out.option(self.owned_since, write_time);
+        self.state.write(out);
+        out.option(self.first_seen, write_time);
+        out.option(self.last_seen, write_time);
+        out.uint(self.touches);
+        out.uint(u64::from(self.claim_failures));
+        write_time(out, self.claim_failed);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Product, Corrupt> {
+        check_version(input, "a product has an unknown version")?;
+        Ok(Product {
+            registered: input.option(time)?,
+            made: input.option(time)?,
+            claim: input.option(|input| Ok(u128::from_be_bytes(input.array()?)))?,
+            attributes: Map::read(input)?,
+            owner: input.option(person)?,
+            owned_since: input.option(time)?,
+            state: Map::read(input)?,
+            first_seen: input.option(time)?,
+            last_seen: input.option(time)?,
+            touches: input.uint()?,
+            claim_failures: input.uint()? as u32,
+            claim_failed: time(input)?,
+        })
+    }
+}
+
+impl Record for JourneyVersions {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        out.list(self.versions.iter(), |out, (seq, time, source)| {
+            out.uint(*seq);
+            write_time(out, *time);
+            out.text(source);
+        });
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<JourneyVersions, Corrupt> {
+        check_version(input, "a journey has an unknown version")?;
+        let versions = input.list(|input| Ok((input.uint()?, time(input)?, text(input)?)))?;
+        Ok(JourneyVersions { versions })
+    }
+}
+
+impl Record for Counts {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        out.uint(self.impressions);
+        out.uint(self.clicks);
+        out.uint(self.conversions);
+        out.uint(self.grants);
+        write_money(out, &self.money);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Counts, Corrupt> {
+        check_version(input, "a tally has an unknown version")?;
+        Ok(Counts {
+            impressions: input.uint()?,
+            clicks: input.uint()?,
+            conversions: input.uint()?,
+            grants: input.uint()?,
+            money: input.list(Money::read)?,
+        })
+    }
+}
+
+impl Record for Referral {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        out.option(self.person, |out, person| out.uint(person.0));
+        out.uint(self.gtin.as_u64());
+        out.option(self.parent.as_deref(), write_text);
+        write_time(out, self.made);
+        out.uint(self.visits);
+        out.uint(self.orders);
+        write_money(out, &self.money);
+        out.uint(self.orders_below);
+        write_money(out, &self.money_below);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Referral, Corrupt> {
+        check_version(input, "a referral has an unknown version")?;
+        Ok(Referral {
+            person: input.option(person)?,
+            gtin: gtin(input)?,
+            parent: input.option(text)?,
+            made: time(input)?,
+            visits: input.uint()?,
+            orders: input.uint()?,
+            money: input.list(Money::read)?,
+            orders_below: input.uint()?,
+            money_below: input.list(Money::read)?,
+        })
+    }
+}
+
+impl Record for Receipt {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        write_time(out, self.wiped);
+        out.uint(self.aliases);
+        out.uint(self.bonds);
+        out.uint(self.touches);
+        out.option(self.purged, |out, (time, records)| {
+            write_time(out, time);
+            out.uint(records);
+        });
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Receipt, Corrupt> {
+        check_version(input, "a receipt has an unknown version")?;
+        Ok(Receipt {
+            wiped: time(input)?,
+            aliases: input.uint()?,
+            bonds: input.uint()?,
+            touches: input.uint()?,
+            purged: input.option(|input| Ok((time(input)?, input.uint()?)))?,
+        })
+    }
+}
+
+impl Record for Purge {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+        write_seqs(&self.seqs, out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Purge, Corrupt> {
+        check_version(input, "a purge has an unknown version")?;
+        Ok(Purge { seqs: read_seqs(input)? })
+    }
+}
+
+/// Ascending sequence numbers as differences.
+pub fn write_seqs(seqs: &[Seq], out: &mut Writer) {
+    out.uint(seqs.len() as u64);
+    let mut last = 0;
+    for seq in seqs {
+        out.uint(seq - last);
+        last = *seq;
+    }
+}
+
+pub fn read_seqs(input: &mut Reader<'_>) -> Result<Vec<Seq>, Corrupt> {
+    let len = input.len()?;
+    let mut seqs = Vec::with_capacity(len);
+    let mut last: Seq = 0;
+    for _ in 0..len {
+        last = last.checked_add(input.uint()?).ok_or(Corrupt("a sequence number is too large"))?;
+        seqs.push(last);
+    }
+    Ok(seqs)
+}
+
+/// The models and registrations keep the byte form that the log has for them.
+macro_rules! records_as_in_the_log {
+    ($($thing:ty),*) => {
+        $(impl Record for $thing {
+            fn write(&self, out: &mut Writer) {
+                <$thing>::write(self, out);
+            }
+
+            fn read(input: &mut Reader<'_>) -> Result<$thing, Corrupt> {
+                <$thing>::read(input)
+            }
+        })*
+    };
+}
+
+records_as_in_the_log!(things::Model, things::Campaign, things::Place, ApiKey);
+
+impl Record for Box<str> {
+    fn write(&self, out: &mut Writer) {
+        out.raw(self.as_bytes());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Box<str>, Corrupt> {
+        Key::read(input)
+    }
+}
+
+impl Record for () {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        check_version(input, "a mark has an unknown version")
+    }
+}
+
+impl Key for PersonId {
+    fn write(&self, out: &mut Writer) {
+        out.u64_be(self.0);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<PersonId, Corrupt> {
+        Ok(PersonId(input.u64_be()?))
+    }
+}
+
+impl Key for Subject {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.to_bytes());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Subject, Corrupt> {
+        Subject::from_bytes(input.rest()).map_err(|_| Corrupt("a key is no product"))
+    }
+}
+
+impl Key for (PersonId, Subject) {
+    fn write(&self, out: &mut Writer) {
+        out.u64_be(self.0.0);
+        out.raw(&self.1.to_bytes());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<(PersonId, Subject), Corrupt> {
+        Ok((PersonId(input.u64_be()?), Key::read(input)?))
+    }
+}
+
+/// Generation, digest.
+impl Key for (u32, u64) {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.0.to_be_bytes());
+        out.u64_be(self.1);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<(u32, u64), Corrupt> {
+        Ok((u32::from_be_bytes(input.array()?), input.u64_be()?))
+    }
+}
+
+/// Texts within a key end with a zero byte, which no id may contain.
+fn write_part(out: &mut Writer, text: &str) {
+    out.raw(text.as_bytes());
+    out.u8(0);
+}
+
+fn read_part(input: &mut Reader<'_>) -> Result<Box<str>, Corrupt> {
+    let mut bytes = Vec::new();
+    loop {
+        match input.u8()? {
+            0 => break,
+            byte => bytes.push(byte),
+        }
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Corrupt("a key is not UTF-8"))?;
+    Ok(text.into())
+}
+
+impl Key for TallyKey {
+    fn write(&self, out: &mut Writer) {
+        out.u8(self.what as u8);
+        write_part(out, &self.id);
+        write_part(out, &self.stage);
+        out.u8(self.channel.map_or(0, |channel| channel as u8));
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<TallyKey, Corrupt> {
+        Ok(TallyKey {
+            what: match input.u8()? {
+                1 => TallyOf::Campaign,
+                2 => TallyOf::Menu,
+                3 => TallyOf::Offer,
+                4 => TallyOf::OfferDay,
+                _ => return Err(Corrupt("a tally of something unknown")),
+            },
+            id: read_part(input)?,
+            stage: read_part(input)?,
+            channel: match input.rest() {
+                [0] => None,
+                number => Some(Channel::read(&mut Reader::new(number))?),
+            },
+        })
+    }
+}
+
+impl Key for TimerKey {
+    fn write(&self, out: &mut Writer) {
+        // Flipped sign bit: times before 1970 sort first.
+        out.u64_be(self.due.0 as u64 ^ 1 << 63);
+        out.u64_be(self.person.0);
+        out.u64_be(self.subject.gtin.as_u64());
+        write_part(out, self.subject.serial.as_str());
+        out.raw(self.id.as_bytes());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<TimerKey, Corrupt> {
+        let due = Time((input.u64_be()? ^ 1 << 63) as i64);
+        let person = PersonId(input.u64_be()?);
+        let gtin = Gtin::from_u64(input.u64_be()?).map_err(|_| Corrupt("no GTIN"))?;
+        let serial = read_part(input)?;
+        let subject = if serial.is_empty() {
+            Subject::model(gtin)
+        } else {
+            let serial = serial.parse().map_err(|_| Corrupt("no serial number"))?;
+            Subject::unit(gtin, serial)
+        };
+        Ok(TimerKey { due, person, subject, id: Key::read(input)? })
+    }
+}

@@ -1,0 +1,208 @@
+//! Undoing a join: which touches go to whom, and folding persons anew from their timelines.
+//!
+//! Folding anew recomputes what a person *did* led to (stages, traits, consents, ownership). What
+//! they were given (codes of offers, personal links) was drawn from the entries themselves, so
+//! the same entries draw the same ones again. Sums and messages to the outside are not repeated.
+//! The journeys in force now apply to the whole history.
+
+use std::collections::BTreeMap;
+
+use model::alias::Alias;
+use model::entry::{Body, Entry, Seq, SplitWhat};
+use model::gs1::Subject;
+use model::id::PersonId;
+use model::limits;
+use model::outcome::{Accepted, Outcome};
+
+use crate::fold::{self, Change, Cx};
+use crate::grants;
+use crate::index::Entity;
+use crate::record::{Bond, Grant, Known, Person};
+use crate::state::State;
+use crate::timers;
+
+/// What persons had that their entries alone do not say.
+#[derive(Default)]
+pub(crate) struct Pool {
+    grants: Vec<Grant>,
+    /// Messages already sent, so that they are neither sent nor forgotten.
+    bonds: BTreeMap<Subject, Bond>,
+}
+
+pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut Cx<'_>) -> Outcome {
+    let Some(person) = state.person(id) else {
+        return Outcome::refused("no_such_person", "there is no such person");
+    };
+    let (new, aliases) = match what {
+        SplitWhat::Aliases(aliases) => (PersonId(cx.seq), aliases.clone()),
+        SplitWhat::Merge(seq) => match person.merges.iter().find(|merged| merged.seq == *seq) {
+            Some(merged) => (merged.gone, merged.aliases.clone()),
+            None => return Outcome::refused("no_such_merge", "this person has no such merge"),
+        },
+    };
+    let leaving: Vec<Known> =
+        person.aliases.iter().filter(|known| aliases.contains(&known.alias)).cloned().collect();
+    if leaving.is_empty() || leaving.len() == person.aliases.len() {
+        let detail = "some, but not all, of the person's aliases must go";
+        return Outcome::refused("nothing_to_split", detail);
+    }
+    drop(person);
+    let pool = take_apart(state, &[id]);
+    let person = state.persons.get_mut(&id).expect("found above");
+    person.aliases.retain(|known| !aliases.contains(&known.alias));
+    if let SplitWhat::Merge(seq) = what {
+        person.merges.retain(|merged| merged.seq != *seq);
+    }
+    // The merges that the leaving part had before go with it, so they can be undone there.
+    let is_leaving =
+        |merged: &crate::record::Merged| merged.aliases.iter().all(|alias| aliases.contains(alias));
+    let merges = person.merges.iter().filter(|merged| is_leaving(merged)).cloned().collect();
+    person.merges.retain(|merged| !is_leaving(merged));
+    person.apart.push(new);
+    for known in &leaving {
+        state.aliases.insert(known.alias.digest().0, new.0);
+    }
+    let other = Person { aliases: leaving, merges, apart: vec![id], ..Person::default() };
+    state.persons.insert(new, other);
+    state.meta.persons += 1;
+    divide_timeline(state, id, new, &aliases, cx);
+    fold_again(state, &[id, new], pool, cx);
+    state.index.push(Entity::Mention(id), cx.seq);
+    state.index.push(Entity::Mention(new), cx.seq);
+    cx.changed(Change::Person(id));
+    cx.changed(Change::Person(new));
+    Outcome::Accepted(Accepted { person: Some(new), grants: Vec::new() })
+}
+
+/// A touch goes with its strongest alias. What came without any, such as the report of a unit,
+/// stays; it goes with the unit when its ownership goes.
+fn divide_timeline(
+    state: &mut State,
+    from: PersonId,
+    to: PersonId,
+    leaving: &[Alias],
+    cx: &Cx<'_>,
+) {
+    let (mut stay, mut go) = (Vec::new(), Vec::new());
+    let mut units: Vec<Subject> = Vec::new();
+    cx.history.entries(&state.index.all(&Entity::Person(from)), &mut |entry| {
+        let goes = match &entry.body {
+            Body::Touch(touch) if touch.aliases.is_empty() => {
+                !touch.products.is_empty()
+                    && touch.products.iter().all(|subject| units.contains(subject))
+            }
+            Body::Touch(touch) => {
+                let goes = leaving.contains(&touch.aliases[0]);
+                if goes {
+                    units.extend(touch.products.iter().filter(|subject| subject.is_unit()));
+                }
+                goes
+            }
+            Body::Decided { by, .. } => leaving.contains(by),
+            _ => false,
+        };
+        if goes { go.push(entry.seq) } else { stay.push(entry.seq) }
+    });
+    state.index.replace(&Entity::Person(from), stay);
+    state.index.replace(&Entity::Person(to), go);
+    // Mentions stay with both: a wipe of either must find the records of their common time.
+    let mentions: Vec<Seq> = state.index.all(&Entity::Mention(from));
+    state.index.replace(&Entity::Mention(to), mentions);
+}
+
+/// Takes out what will be computed again, and keeps what was given.
+pub(crate) fn take_apart(state: &mut State, ids: &[PersonId]) -> Pool {
+    let mut pool = Pool::default();
+    for id in ids {
+        let Some(person) = state.persons.get_mut(id) else { continue };
+        let subjects = std::mem::take(&mut person.bonds);
+        pool.grants.append(&mut person.grants);
+        person.traits = Default::default();
+        person.consents.clear();
+        person.clicks.clear();
+        person.links.clear();
+        person.referred_by.clear();
+        person.touches = 0;
+        person.first_seen = Default::default();
+        person.last_seen = Default::default();
+        for subject in subjects {
+            if let Some(bond) = state.bonds.remove(&(*id, subject)) {
+                timers::cancel_all(state, *id, subject, &bond);
+                pool.bonds.entry(subject).or_insert(bond);
+            }
+            if let Some(product) = state.products.get_mut(&subject) {
+                if product.owner == Some(*id) {
+                    product.owner = None;
+                }
+            }
+        }
+    }
+    pool
+}
+
+/// Folds the timelines of `ids` again, in the common order of their entries.
+pub(crate) fn fold_again(state: &mut State, ids: &[PersonId], pool: Pool, cx: &mut Cx<'_>) {
+    let mut order: Vec<(Seq, PersonId)> = Vec::new();
+    for id in ids {
+        let seqs = state.index.all(&Entity::Person(*id));
+        let skip = seqs.len().saturating_sub(limits::REFOLD_TOUCHES);
+        order.extend(seqs[skip..].iter().filter(|seq| **seq < cx.seq).map(|seq| (*seq, *id)));
+    }
+    order.sort_unstable();
+    let seqs: Vec<Seq> = order.iter().map(|(seq, _)| *seq).collect();
+    let mut entries: Vec<Entry> = Vec::with_capacity(seqs.len());
+    cx.history.entries(&seqs, &mut |entry| entries.push(entry));
+    let mut whose = order.iter();
+    for entry in &entries {
+        let Some((_, id)) = whose.find(|(seq, _)| *seq == entry.seq) else { break };
+        fold_entry_again(state, *id, entry, &pool, cx);
+    }
+    for id in ids {
+        let mut quiet = quiet(cx, cx.seq, cx.now);
+        timers::fire_due_of(state, *id, &mut quiet);
+        keep_messages(state, *id, &pool);
+        restore_grants(state, *id, &pool);
+    }
+}
+
+fn quiet<'a>(cx: &'a mut Cx<'_>, seq: Seq, now: model::id::Time) -> Cx<'a> {
+    Cx { seq, now, live: false, history: cx.history, effects: cx.effects }
+}
+
+fn fold_entry_again(state: &mut State, id: PersonId, entry: &Entry, pool: &Pool, cx: &mut Cx<'_>) {
+    let mut then = quiet(cx, entry.seq, entry.time);
+    timers::fire_due_of(state, id, &mut then);
+    match &entry.body {
+        Body::Touch(touch) if touch.aliases.is_empty() => {
+            for subject in &touch.products {
+                crate::bonds::fold(state, id, *subject, touch, &mut then);
+            }
+        }
+        Body::Touch(touch) => fold::fold_person(state, id, touch, &mut then),
+        Body::Decided { decision, seed, .. } => {
+            grants::fold_decided_again(state, id, decision, *seed, &pool.grants);
+        }
+        _ => {}
+    }
+}
+
+/// What was sent stays sent.
+fn keep_messages(state: &mut State, id: PersonId, pool: &Pool) {
+    for (subject, old) in &pool.bonds {
+        if let Some(bond) = state.bonds.get_mut(&(id, *subject)) {
+            bond.messages = old.messages.clone();
+            bond.shown = if bond.stage == old.stage { old.shown.clone() } else { Vec::new() };
+        }
+    }
+}
+
+/// The codes of a person's grants lead to them.
+fn restore_grants(state: &mut State, id: PersonId, pool: &Pool) {
+    let Some(person) = state.persons.get(&id) else { return };
+    let codes: Vec<Box<str>> = person.grants.iter().map(|grant| grant.code.clone()).collect();
+    drop(person);
+    debug_assert!(codes.len() <= pool.grants.len());
+    for code in codes {
+        state.codes.insert(code, id.0);
+    }
+}

@@ -1,0 +1,108 @@
+//! The wipe: forgetting one person. The fold makes everything unreachable at once; the log
+//! records are overwritten once a checkpoint covers the wipe, so that no restart needs them.
+
+use model::entry::{Body, Seq};
+use model::id::PersonId;
+use model::outcome::Outcome;
+
+use crate::fold::{Change, Cx};
+use crate::index::Entity;
+use crate::record::{Person, Purge, Receipt};
+use crate::state::State;
+use crate::timers;
+
+pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_>) -> Outcome {
+    let Some(person) = state.persons.remove(&id) else {
+        return Outcome::refused("no_such_person", "there is no such person");
+    };
+    state.meta.persons -= 1;
+    for known in &person.aliases {
+        state.aliases.remove(&known.alias.digest().0);
+    }
+    for subject in &person.bonds {
+        if let Some(bond) = state.bonds.remove(&(id, *subject)) {
+            timers::cancel_all(state, id, *subject, &bond);
+        }
+        if let Some(product) = state.products.get_mut(subject) {
+            if product.owner == Some(id) {
+                product.owner = None;
+                product.owned_since = None;
+            }
+            cx.changed(Change::Product(*subject));
+        }
+    }
+    for grant in &person.grants {
+        state.codes.remove(&grant.code);
+    }
+    for link in &person.links {
+        if let Some(node) = state.referrals.get_mut(&link.code) {
+            node.person = None;
+        }
+    }
+    let mut seqs: Vec<Seq> = state.index.all(&Entity::Person(id));
+    forget_decisions(state, &seqs, cx);
+    seqs.extend(state.index.all(&Entity::Mention(id)));
+    seqs.extend(forget_refused(state, &person, cx));
+    seqs.sort_unstable();
+    seqs.dedup();
+    for entity in [Entity::Person(id), Entity::Mention(id)] {
+        state.index.replace(&entity, Vec::new());
+    }
+    state.receipts.insert(
+        receipt,
+        Receipt {
+            wiped: cx.now,
+            aliases: person.aliases.len() as u64,
+            bonds: person.bonds.len() as u64,
+            touches: person.touches,
+            purged: None,
+        },
+    );
+    state.purges.insert(receipt, Purge { seqs });
+    cx.effects.purges.push(receipt);
+    cx.changed(Change::Gone(id));
+    Outcome::accepted()
+}
+
+/// What was not understood may still name the person.
+fn forget_refused(state: &mut State, person: &Person, cx: &Cx<'_>) -> Vec<Seq> {
+    let all = state.index.all(&Entity::Refused);
+    let (mut keep, mut forget) = (Vec::with_capacity(all.len()), Vec::new());
+    cx.history.entries(&all, &mut |entry| {
+        let names = match &entry.body {
+            Body::Refused { raw, .. } => person.aliases.iter().any(|known| {
+                let name = known.alias.value.as_bytes();
+                raw.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
+            }),
+            _ => false,
+        };
+        if names { forget.push(entry.seq) } else { keep.push(entry.seq) }
+    });
+    if !forget.is_empty() {
+        state.index.replace(&Entity::Refused, keep);
+    }
+    forget
+}
+
+fn forget_decisions(state: &mut State, seqs: &[Seq], cx: &mut Cx<'_>) {
+    let mut ids = Vec::new();
+    cx.history.entries(seqs, &mut |entry| {
+        if let Body::Decided { decision, .. } = &entry.body {
+            ids.push(decision.id);
+        }
+    });
+    for id in ids {
+        state.decisions.remove(&id);
+    }
+}
+
+pub(crate) fn purged(state: &mut State, receipt: u64, records: u64, cx: &mut Cx<'_>) -> Outcome {
+    state.purges.remove(&receipt);
+    match state.receipts.get_mut(&receipt) {
+        Some(stored) => {
+            stored.purged = Some((cx.now, records));
+            Outcome::accepted()
+        }
+        None => Outcome::refused("no_such_receipt", "there is no such wipe"),
+    }
+}
