@@ -631,6 +631,85 @@ fn the_layout_has_the_documented_lengths() {
     assert_eq!(log.reader().read(1).unwrap().unwrap().time_ms, -5);
 }
 
+/// Random commits, purges, full disks and crashes, again and again on the same log; what was
+/// acknowledged must hold after every start.
+#[test]
+fn a_long_life_with_crashes_keeps_every_promise() {
+    let (mut crashes, mut longest) = (0, 0);
+    for seed in 0..120 {
+        let mut random = Random(seed * 7919 + 1);
+        let mut disk = SimDisk::new();
+        let (mut acknowledged, mut tried) = (0, 0);
+        let mut purged = std::collections::BTreeSet::new();
+        for _ in 0..12 {
+            disk.crash_at(disk.operations() + random.below(60));
+            let begun = &mut (acknowledged, tried);
+            let asked = life(&disk, &mut random, begun, &mut purged);
+            (acknowledged, tried) = *begun;
+            crashes += 1;
+            let survival = match random.below(4) {
+                0 => Survival::Synced,
+                1 => Survival::All,
+                2 => Survival::Torn(random.below(900) as usize),
+                _ => Survival::Sectors(random.below(1 << 30)),
+            };
+            disk = disk.survivor(survival);
+            let (log, recovery) = open(&disk);
+            let last = recovery.last_seq;
+            assert!(last == acknowledged || last == tried, "{seed} {survival:?} {recovery:?}");
+            assert_eq!(log.reader().scan(1).count() as u64, last);
+            for record in log.reader().scan(1) {
+                let record = record.unwrap();
+                let gone = purged.contains(&record.seq) && !record.seq.is_multiple_of(4);
+                assert!(!gone || record.purged, "{seed}: {} came back", record.seq);
+                assert!(!record.purged || gone || asked.contains(&record.seq));
+                assert!(record.purged || record.personal == personal(record.seq));
+                purged.extend(record.purged.then_some(record.seq));
+                assert_eq!(record.common, common(record.seq));
+            }
+            assert!(crate::verify_log(&disk).unwrap().damages.is_empty());
+            (acknowledged, tried) = (last, last);
+            longest = longest.max(last);
+        }
+    }
+    assert!(crashes == 1440 && longest > 300, "{longest}");
+}
+
+/// One life until the crash. Gives what was asked to be purged when it came.
+fn life(
+    disk: &SimDisk,
+    random: &mut Random,
+    (acknowledged, tried): &mut (u64, u64),
+    purged: &mut std::collections::BTreeSet<u64>,
+) -> Vec<u64> {
+    let Ok((mut log, _)) = Log::open(disk.clone(), options(4096)) else { return Vec::new() };
+    loop {
+        match random.below(8) {
+            0 if log.last_seq() > 0 => {
+                let last = log.last_seq();
+                let seqs: Vec<u64> =
+                    (0..1 + random.below(5)).map(|_| 1 + random.below(last)).collect();
+                match log.reader().purge(&seqs) {
+                    Ok(_) => purged.extend(seqs),
+                    Err(_) => return seqs,
+                }
+            }
+            1 => disk.set_capacity(Some(disk.used() + random.below(900))),
+            _ => {
+                let n = 1 + random.below(12);
+                append(&mut log, n as usize);
+                *tried = log.last_seq() + n;
+                match log.commit() {
+                    Ok(()) => *acknowledged = *tried,
+                    Err(StorageError::DiskFull { .. }) => *tried = *acknowledged,
+                    Err(_) => return Vec::new(),
+                }
+                disk.set_capacity(None);
+            }
+        }
+    }
+}
+
 struct Random(u64);
 
 impl Random {
