@@ -8,6 +8,8 @@
 //! Kept true: the result depends on the text and the facts only; evaluation never panics and ends
 //! after a bounded number of steps; what cannot be known is `Unknown`, never a silent `No`.
 
+#[cfg(test)]
+mod against_cel;
 mod check;
 mod eval;
 mod lex;
@@ -27,6 +29,7 @@ use model::value::{Map, Value};
 
 pub use schema::schema;
 pub use schema::{CHANNELS, Field, FieldRow, FunctionRow, Kind, Root, SETTINGS, Schema, Type};
+pub use time::zone;
 
 /// A known field and, for an open map, the keys below it: `product.state.error`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
