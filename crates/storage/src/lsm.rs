@@ -345,10 +345,6 @@ impl Inner {
         if self.tree.table_count() > 0 {
             let merged = self.tree.major_compact(TABLE_BYTES, ALL_OLDER);
             merged.map_err(|e| error(&self.folder, "purge", e))?;
-            // Each change of the manifest keeps the one before it until the next; this one lets go
-            // of the old tables.
-            let emptied = self.tree.register_tables(&[], None, None, &[], ALL_OLDER);
-            emptied.map_err(|e| error(&self.folder, "purge", e))?;
         }
         let begin = Instant::now();
         loop {

@@ -73,7 +73,8 @@ impl SimDisk {
         self.state().crash_at = Some(operation);
     }
 
-    /// The operation with this number fails once, without effect.
+    /// The operation with this number fails once, without effect; but a sync that fails makes what
+    /// it should have written unsynced for ever, though it can still be read.
     pub fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
         self.state().fail_at.insert(operation, kind);
     }
@@ -342,8 +343,16 @@ impl DiskFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        if state.begin()? {
-            return Err(off());
+        match state.begin() {
+            Ok(false) => {}
+            Ok(true) => return Err(off()),
+            Err(error) => {
+                // As Linux does it: after a failed sync the cache counts as written.
+                if state.crash_at.is_none() {
+                    state.files[self.at].unsynced.clear();
+                }
+                return Err(error);
+            }
         }
         let file = &mut state.files[self.at];
         for change in std::mem::take(&mut file.unsynced) {
