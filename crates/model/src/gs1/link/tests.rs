@@ -146,6 +146,7 @@ fn errors_say_where_and_what_to_do() {
     for (uri, expected) in [
         ("ftp://a/01/09520123456788", "byte 0: a Digital Link starts with https://"),
         ("https:///01/09520123456788", "byte 8: a host name is missing"),
+        ("https://:80/01/09520123456788", "byte 11: a host name is missing"),
         ("https://u@a/01/09520123456788", "byte 9: this cannot be in a host name"),
         ("https://a/", "byte 9: the path has no GS1 key"),
         ("https://a", "byte 9: the path has no GS1 key"),

@@ -76,7 +76,7 @@ pub(super) fn parse(uri: &str, options: ParseOptions) -> Result<DigitalLink, Lin
     let after = &uri[scheme.len()..];
     let host = &after[..after.find(['/', '?', '#']).unwrap_or(after.len())];
     let path_at = scheme.len() + host.len();
-    if host.is_empty() {
+    if host.is_empty() || host.starts_with(':') {
         return Err(LinkError::new(path_at, None, "a host name is missing after the scheme"));
     }
     let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
