@@ -149,8 +149,8 @@ impl<D: Disk> LogReader<D> {
         purge::purge(&self.shared, seqs, true)
     }
 
-    /// Copies what is committed now to an empty disk, for a backup that `Log::open` opens. Gives the
-    /// number of the last record in it. Purges wait meanwhile, appends do not.
+    /// Copies what is committed now to an empty disk, for a backup that `Log::open` opens. Gives
+    /// the number of the last record in it. Purges wait meanwhile, appends do not.
     ///
     /// Copy the store first: a log that is ahead of its checkpoint is the ordinary case.
     pub fn copy_to<E: Disk>(&self, to: &E) -> Result<u64, StorageError> {

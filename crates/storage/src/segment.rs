@@ -291,8 +291,8 @@ impl<F: DiskFile> Segment<F> {
         Ok((goes_on || later.is_some(), later))
     }
 
-    /// Looks for a valid group at or behind `from` that begins with record `seq_min` or later; gives
-    /// its place and its first record.
+    /// Looks for a valid group at or behind `from` that begins with record `seq_min` or later;
+    /// gives its place and its first record.
     fn later_group(
         &self,
         from: u64,

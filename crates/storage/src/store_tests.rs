@@ -1,4 +1,4 @@
-//! The stores, the data folder, the check of the log and the search through files, on the real disk.
+//! The stores, the data folder, the check of the log and the search through files, on a real disk.
 
 #![allow(clippy::unwrap_used)]
 
