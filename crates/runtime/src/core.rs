@@ -1,0 +1,381 @@
+//! The core of the one loop, without threads and without a clock, so that the simulator runs the
+//! very same steps: append a group, sync it, fold it in; write checkpoints; overwrite what wipes
+//! ask for.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use engine::{Change, Effects, Send, State};
+use model::bytes::{Reader, Writer};
+use model::entry::{Body, Entry, Seq};
+use model::gs1::Subject;
+use model::id::Time;
+use model::outcome::Outcome;
+use parking_lot::RwLock;
+use storage::{Batch, Disk, GROUP_BYTES_MAX, Log, LogOptions, LogReader, StorageError, Store};
+
+use crate::adapt::{LogHistory, StoreBacking, decode};
+
+/// Entries that are folded in under one hold of the state's lock: readers wait this long at most.
+const FOLD_AT_ONCE: usize = 256;
+/// A group is closed before it reaches the log's limit.
+const GROUP_BYTES: usize = GROUP_BYTES_MAX / 2;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub log: LogOptions,
+    /// Unchanged records of each kind that stay in memory after a checkpoint.
+    pub keep_in_memory: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { log: LogOptions::default(), keep_in_memory: 4_000_000 }
+    }
+}
+
+/// What opening found.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub log: storage::Recovery,
+    /// The checkpoint's position, 0 without one.
+    pub checkpoint: Seq,
+    /// Entries folded in after it.
+    pub replayed: u64,
+}
+
+#[derive(Debug)]
+pub enum OpenError {
+    Storage(StorageError),
+    /// A record of the log has a good checksum but cannot be read: it is of a later version.
+    Unreadable {
+        seq: Seq,
+        what: &'static str,
+    },
+    /// The log ends before the checkpoint: files of two workspaces were mixed.
+    LogTooShort {
+        log: Seq,
+        checkpoint: Seq,
+    },
+}
+
+/// What one submission became: each body's place in the log (0: it is not there) and outcome.
+pub type Answers = Vec<(Seq, Outcome)>;
+
+/// What the outside is told after a group: sorted, each once.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub seq: Seq,
+    pub changes: Vec<Change>,
+    pub sends: Vec<Send>,
+    /// A wipe waits for its purge, so a checkpoint is wanted soon.
+    pub purges: bool,
+}
+
+pub struct Core<D: Disk, S: Store + 'static> {
+    log: Log<D>,
+    reader: LogReader<D>,
+    store: Arc<S>,
+    state: Arc<RwLock<State>>,
+    options: Options,
+    checkpoint: Checkpoint,
+    common: Writer,
+    personal: Writer,
+}
+
+/// A checkpoint's way from the state to the store.
+enum Checkpoint {
+    None,
+    Encoding { rows: engine::table::Rows, covered: Covered },
+    Writing { covered: Covered },
+}
+
+/// What is durable once the checkpoint is: its position, and the wipes before it.
+#[derive(Clone, Debug, Default)]
+pub struct Covered {
+    pub seq: Seq,
+    pub purges: Vec<(u64, Vec<Seq>)>,
+}
+
+impl<D: Disk, S: Store + 'static> Core<D, S> {
+    /// Loads the last checkpoint and folds the rest of the log in.
+    pub fn open(
+        disk: D,
+        store: Arc<S>,
+        options: Options,
+    ) -> Result<(Core<D, S>, Opened), OpenError> {
+        let (log, recovery) = Log::open(disk, options.log.clone()).map_err(OpenError::Storage)?;
+        let reader = log.reader();
+        let mut state = State::open(Some(Arc::new(StoreBacking(store.clone()))));
+        let checkpoint = state.seq();
+        if recovery.last_seq < checkpoint {
+            return Err(OpenError::LogTooShort { log: recovery.last_seq, checkpoint });
+        }
+        let replayed = replay(&mut state, &reader, checkpoint + 1)?;
+        let core = Core {
+            log,
+            reader,
+            store,
+            state: Arc::new(RwLock::new(state)),
+            options,
+            checkpoint: Checkpoint::None,
+            common: Writer::new(),
+            personal: Writer::new(),
+        };
+        Ok((core, Opened { log: recovery, checkpoint, replayed }))
+    }
+
+    pub fn state(&self) -> Arc<RwLock<State>> {
+        self.state.clone()
+    }
+
+    pub fn reader(&self) -> LogReader<D> {
+        self.reader.clone()
+    }
+
+    pub fn store(&self) -> Arc<S> {
+        self.store.clone()
+    }
+
+    /// Log time can only go on.
+    pub fn time(&self) -> Time {
+        self.state.read().time()
+    }
+
+    /// Whether a timer is due at `now`, so that a tick is wanted.
+    pub fn is_timer_due(&self, now: Time) -> bool {
+        self.state.read().next_timer().is_some_and(|due| due <= now)
+    }
+
+    /// Appends, syncs and folds in all submissions, in order. When it returns, all that was
+    /// accepted is durable. On an error nothing of it was folded in; if the log takes no more,
+    /// every later call fails as well.
+    pub fn submit(
+        &mut self,
+        now: Time,
+        submissions: Vec<Vec<Body>>,
+        told: &mut Told,
+    ) -> Result<Vec<Answers>, StorageError> {
+        let now = now.max(self.time());
+        let mut answers: Vec<Answers> = Vec::with_capacity(submissions.len());
+        let mut entries: Vec<(usize, usize, Entry)> = Vec::new();
+        let mut first: Vec<u64> = Vec::new();
+        for (which, bodies) in submissions.into_iter().enumerate() {
+            let mut answer: Answers = Vec::with_capacity(bodies.len());
+            for (place, body) in bodies.into_iter().enumerate() {
+                if self.is_repeated(&body, &mut first) {
+                    answer.push((0, Outcome::Duplicate));
+                    continue;
+                }
+                if self.log.group_bytes() > GROUP_BYTES {
+                    self.log.commit()?;
+                }
+                let seq = self.append(now, &body);
+                answer.push((seq, Outcome::accepted()));
+                entries.push((which, place, Entry { seq, time: now, body }));
+            }
+            answers.push(answer);
+        }
+        self.log.commit()?;
+        self.fold(entries, &mut answers, told);
+        Ok(answers)
+    }
+
+    /// Messages that were counted, or stand twice in this group, do not reach the log at all.
+    fn is_repeated(&self, body: &Body, first: &mut Vec<u64>) -> bool {
+        let Body::Touch(touch) = body else { return false };
+        if touch.id.0 == 0 {
+            return false;
+        }
+        if self.state.read().is_seen(touch.id) {
+            return true;
+        }
+        let half = (touch.id.0 >> 64) as u64;
+        match first.binary_search(&half) {
+            Ok(_) => true,
+            Err(at) => {
+                first.insert(at, half);
+                false
+            }
+        }
+    }
+
+    fn append(&mut self, now: Time, body: &Body) -> Seq {
+        self.common.clear();
+        self.personal.clear();
+        let tag = body.write(&mut self.common, &mut self.personal);
+        self.log.append(now.0, tag, self.common.as_bytes(), self.personal.as_bytes())
+    }
+
+    fn fold(
+        &mut self,
+        entries: Vec<(usize, usize, Entry)>,
+        answers: &mut [Answers],
+        told: &mut Told,
+    ) {
+        let history = LogHistory(self.reader.clone());
+        let mut effects = Effects::default();
+        for some in entries.chunks(FOLD_AT_ONCE) {
+            let mut state = self.state.write();
+            for (which, place, entry) in some {
+                answers[*which][*place].1 =
+                    engine::apply(&mut state, entry, &history, &mut effects);
+            }
+            told.seq = state.seq();
+        }
+        told.purges |= !effects.purges.is_empty();
+        told.sends.append(&mut effects.sends);
+        told.changes.append(&mut effects.changes);
+        told.changes.sort_unstable();
+        told.changes.dedup();
+    }
+
+    /// Begins a checkpoint unless one is on its way or nothing is new.
+    pub fn checkpoint_begin(&mut self) -> bool {
+        if !matches!(self.checkpoint, Checkpoint::None) {
+            return false;
+        }
+        let mut state = self.state.write();
+        let mut rows = Vec::new();
+        let purges = state.purges().map(|(receipt, seqs)| (receipt, seqs.to_vec())).collect();
+        let covered = Covered { seq: state.seq(), purges };
+        state.checkpoint_begin(&mut rows);
+        self.checkpoint = Checkpoint::Encoding { rows, covered };
+        true
+    }
+
+    /// Encodes up to `max` records of each kind; gives the batch when all are in it. Whoever
+    /// commits the batch to the store then calls [`Core::checkpoint_written`].
+    pub fn checkpoint_step(&mut self, max: usize) -> Option<Batch> {
+        let Checkpoint::Encoding { rows, .. } = &mut self.checkpoint else { return None };
+        if !self.state.write().checkpoint_step(max, rows) {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.checkpoint, Checkpoint::None);
+        let Checkpoint::Encoding { rows, covered } = before else { return None };
+        let mut batch = Batch::with_capacity(rows.len());
+        for (key, value) in rows {
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            }
+        }
+        self.checkpoint = Checkpoint::Writing { covered };
+        Some(batch)
+    }
+
+    pub fn is_checkpoint_encoding(&self) -> bool {
+        matches!(self.checkpoint, Checkpoint::Encoding { .. })
+    }
+
+    /// The batch is durable. Gives the wipes whose log records can now be overwritten.
+    pub fn checkpoint_written(&mut self) -> Covered {
+        let before = std::mem::replace(&mut self.checkpoint, Checkpoint::None);
+        let Checkpoint::Writing { covered } = before else { return Covered::default() };
+        self.state.write().checkpoint_done(self.options.keep_in_memory);
+        covered
+    }
+
+    /// A whole checkpoint at once, for a graceful stop and for the simulator.
+    pub fn checkpoint_now(&mut self) -> Result<Covered, StorageError> {
+        self.checkpoint_begin();
+        loop {
+            if let Some(batch) = self.checkpoint_step(usize::MAX) {
+                self.store.commit(batch)?;
+                return Ok(self.checkpoint_written());
+            }
+        }
+    }
+
+    /// Marks the log's end, so that later damage is not taken for a torn tail.
+    pub fn close(self) -> Result<(), StorageError> {
+        self.log.close()
+    }
+}
+
+/// Folds the log from `from` on into `state`. What it asked of the outside was asked before.
+pub fn replay<D: Disk>(
+    state: &mut State,
+    reader: &LogReader<D>,
+    from: Seq,
+) -> Result<u64, OpenError> {
+    let history = LogHistory(reader.clone());
+    let mut effects = Effects::default();
+    let mut count = 0;
+    let mut unreadable = None;
+    let read = reader.for_each(from, |record| match decode(&record) {
+        Ok(entry) => {
+            engine::apply(state, &entry, &history, &mut effects);
+            effects = Effects::default();
+            count += 1;
+            ControlFlow::Continue(())
+        }
+        Err(corrupt) => {
+            unreadable = Some(OpenError::Unreadable { seq: record.seq, what: corrupt.0 });
+            ControlFlow::Break(())
+        }
+    });
+    read.map_err(OpenError::Storage)?;
+    unreadable.map_or(Ok(count), Err)
+}
+
+/// Overwrites the personal part of these log records, and the whole record where the rest of it
+/// still names the person. Safe to repeat; a crash in the middle is finished at the next start.
+pub fn purge_log<D: Disk>(reader: &LogReader<D>, seqs: &[Seq]) -> Result<u64, StorageError> {
+    let mut whole = Vec::new();
+    reader.read_many(seqs, |record| {
+        let named = names_in(record.tag, record.personal);
+        let leaks = named.iter().any(|name| {
+            let name = name.as_bytes();
+            record.common.windows(name.len()).any(|part| part == name)
+        });
+        if leaks {
+            whole.push(record.seq);
+        }
+        ControlFlow::Continue(())
+    })?;
+    let count = reader.purge(seqs)?;
+    reader.purge_all(&whole)?;
+    Ok(count as u64)
+}
+
+/// The names that a record's personal part holds. Short ones would match by chance.
+fn names_in(tag: u8, personal: &[u8]) -> Vec<Box<str>> {
+    const TOUCH: u8 = 1;
+    if tag != TOUCH || personal.len() < 17 {
+        return Vec::new();
+    }
+    let mut input = Reader::new(&personal[16..]);
+    let aliases = input.list(model::alias::Alias::read).unwrap_or_default();
+    aliases.into_iter().map(|alias| alias.value).filter(|value| value.len() >= 4).collect()
+}
+
+/// What somebody who looks at one thing wants to be told about.
+pub fn concerns(change: &Change, person: Option<model::id::PersonId>, subject: Subject) -> bool {
+    match change {
+        Change::Person(id) | Change::Gone(id) => person == Some(*id),
+        Change::Product(changed) => *changed == subject,
+        Change::Configuration => true,
+        Change::Inbox => false,
+    }
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            OpenError::Storage(error) => error.fmt(f),
+            OpenError::Unreadable { seq, what } => write!(
+                f,
+                "log entry {seq} cannot be read ({what}); it was written by a later version of \
+                 the program: use that version, or a later one"
+            ),
+            OpenError::LogTooShort { log, checkpoint } => write!(
+                f,
+                "the log ends at entry {log}, but the checkpoint holds {checkpoint}: files of two \
+                 data folders were mixed, or log files are missing; restore both from one backup"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

@@ -1,0 +1,396 @@
+//! The one loop on its own thread, and the handle that everybody else holds. Whoever submits gets
+//! the answer after the sync; whoever reads gets the state between two entries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use engine::State;
+use model::entry::{Body, Seq};
+use model::id::Time;
+use model::limits;
+use parking_lot::{RwLock, RwLockReadGuard};
+use storage::{Batch, Disk, LogReader, StorageError, Store};
+use tokio::sync::oneshot;
+
+use crate::core::{Answers, Core, Covered, Told, purge_log};
+
+/// Bodies that one group takes up; more wait for the next.
+const GROUP_BODIES: usize = 8_192;
+/// Bodies that may wait in all before new ones are turned away.
+const QUEUE_BODIES: usize = 100_000;
+/// Records of each kind that are encoded for a checkpoint between two groups.
+const CHECKPOINT_STEP: usize = 2_000;
+/// How long the loop sleeps when nobody wants anything: timers are late by this at most.
+const IDLE: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub checkpoint_every: Duration,
+    /// Once a wipe waits for its purge.
+    pub checkpoint_after_wipe: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            checkpoint_every: Duration::from_secs(5),
+            checkpoint_after_wipe: Duration::from_millis(300),
+        }
+    }
+}
+
+/// Why a submission was turned away; nothing of it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Too much waits already; try again after this many seconds.
+    Full { retry_after_s: u32 },
+    /// No space left on the disk.
+    DiskFull,
+    /// The program is stopping, or the log failed and it has to be started again.
+    Stopped,
+}
+
+/// What can happen to the loop.
+enum Event {
+    Submit { bodies: Vec<Body>, answer: oneshot::Sender<Result<Answers, Busy>> },
+    CheckpointWritten(Result<(), StorageError>),
+    Purged { receipts: Vec<(u64, u64)>, result: Result<(), StorageError> },
+    Stop,
+}
+
+/// Numbers for the metrics.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    pub queued: AtomicUsize,
+    pub groups: AtomicU64,
+    pub bodies: AtomicU64,
+    pub sync_micros: AtomicU64,
+    pub checkpoints: AtomicU64,
+    pub checkpoint_seq: AtomicU64,
+    pub stopped: AtomicBool,
+}
+
+pub struct Handle<D: Disk> {
+    events: SyncSender<Event>,
+    state: Arc<RwLock<State>>,
+    reader: LogReader<D>,
+    gauges: Arc<Gauges>,
+}
+
+impl<D: Disk> Clone for Handle<D> {
+    fn clone(&self) -> Handle<D> {
+        Handle {
+            events: self.events.clone(),
+            state: self.state.clone(),
+            reader: self.reader.clone(),
+            gauges: self.gauges.clone(),
+        }
+    }
+}
+
+/// Joins the loop's thread when the program stops.
+pub struct Running {
+    thread: JoinHandle<Result<(), StorageError>>,
+    events: SyncSender<Event>,
+}
+
+impl<D: Disk> Handle<D> {
+    /// Brings bodies to the log. The answer comes after the sync, with each body's place in the
+    /// log and what became of it.
+    pub async fn submit(&self, bodies: Vec<Body>) -> Result<Answers, Busy> {
+        self.offer(bodies)?.await.unwrap_or(Err(Busy::Stopped))
+    }
+
+    /// For threads outside the async world.
+    pub fn submit_blocking(&self, bodies: Vec<Body>) -> Result<Answers, Busy> {
+        self.offer(bodies)?.blocking_recv().unwrap_or(Err(Busy::Stopped))
+    }
+
+    /// Brings bodies to the log without waiting for what becomes of them.
+    pub fn submit_and_forget(&self, bodies: Vec<Body>) -> Result<(), Busy> {
+        self.offer(bodies).map(drop)
+    }
+
+    fn offer(&self, bodies: Vec<Body>) -> Result<oneshot::Receiver<Result<Answers, Busy>>, Busy> {
+        let count = bodies.len();
+        if self.gauges.stopped.load(Ordering::Relaxed) {
+            return Err(Busy::Stopped);
+        }
+        if self.gauges.queued.fetch_add(count, Ordering::Relaxed) > QUEUE_BODIES {
+            self.gauges.queued.fetch_sub(count, Ordering::Relaxed);
+            return Err(Busy::Full { retry_after_s: 1 });
+        }
+        let (answer, receiver) = oneshot::channel();
+        self.events.try_send(Event::Submit { bodies, answer }).map_err(|error| {
+            self.gauges.queued.fetch_sub(count, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => Busy::Full { retry_after_s: 1 },
+                TrySendError::Disconnected(_) => Busy::Stopped,
+            }
+        })?;
+        Ok(receiver)
+    }
+
+    /// The state between two entries. Hold it shortly: the fold waits.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read()
+    }
+
+    pub fn reader(&self) -> &LogReader<D> {
+        &self.reader
+    }
+
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+}
+
+impl Running {
+    /// Takes what is queued, writes a last checkpoint, closes the log.
+    pub fn stop(self) -> Result<(), StorageError> {
+        // A full queue empties by itself; the loop goes on taking from it until it reads this.
+        let _ = self.events.send(Event::Stop);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Starts the loop. `clock` gives log time; `tell` hears what changed after every group.
+pub fn start<D: Disk, S: Store + 'static>(
+    core: Core<D, S>,
+    pace: Pace,
+    clock: impl Fn() -> Time + std::marker::Send + 'static,
+    tell: impl FnMut(Told) + std::marker::Send + 'static,
+) -> (Handle<D>, Running) {
+    let (events, inbox) = sync_channel(limits::QUEUE_REQUESTS);
+    let gauges = Arc::new(Gauges::default());
+    let handle = Handle {
+        events: events.clone(),
+        state: core.state(),
+        reader: core.reader(),
+        gauges: gauges.clone(),
+    };
+    let own = events.clone();
+    let thread = std::thread::Builder::new()
+        .name("everbond-loop".into())
+        .spawn(move || {
+            let started = Instant::now();
+            let mut service = Loop {
+                core,
+                pace,
+                clock,
+                tell,
+                inbox,
+                events: own,
+                gauges,
+                checkpoint_last: started,
+                wipe_since: None,
+                purging: false,
+                last_seq: 0,
+            };
+            let result = service.run();
+            service.gauges.stopped.store(true, Ordering::Relaxed);
+            result.and_then(|()| service.finish())
+        })
+        .expect("the system gives a thread at the start");
+    (handle, Running { thread, events })
+}
+
+struct Loop<D: Disk, S: Store + 'static, C, T> {
+    core: Core<D, S>,
+    pace: Pace,
+    clock: C,
+    tell: T,
+    inbox: Receiver<Event>,
+    events: SyncSender<Event>,
+    gauges: Arc<Gauges>,
+    checkpoint_last: Instant,
+    wipe_since: Option<Instant>,
+    purging: bool,
+    /// The position of the last checkpoint.
+    last_seq: Seq,
+}
+
+type Waiting = Vec<(usize, oneshot::Sender<Result<Answers, Busy>>)>;
+
+impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C, T> {
+    fn run(&mut self) -> Result<(), StorageError> {
+        loop {
+            let (mut bodies, mut waiting) = (Vec::new(), Waiting::new());
+            let mut go_on = true;
+            let wait = if self.core.is_checkpoint_encoding() { Duration::ZERO } else { IDLE };
+            let mut next = self.inbox.recv_timeout(wait);
+            let mut count = 0;
+            loop {
+                match next {
+                    Ok(Event::Submit { bodies: more, answer }) => {
+                        count += more.len();
+                        waiting.push((more.len(), answer));
+                        bodies.push(more);
+                    }
+                    Ok(Event::CheckpointWritten(result)) => self.checkpoint_written(result)?,
+                    Ok(Event::Purged { receipts, result }) => {
+                        self.purging = false;
+                        result?;
+                        let done = receipts
+                            .into_iter()
+                            .map(|(receipt, records)| Body::Purged { receipt, records });
+                        bodies.push(done.collect());
+                    }
+                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => go_on = false,
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+                if count >= GROUP_BODIES || !go_on {
+                    break;
+                }
+                next = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            }
+            self.group(bodies, waiting)?;
+            self.checkpoint()?;
+            if !go_on {
+                return Ok(());
+            }
+        }
+    }
+
+    fn group(&mut self, mut bodies: Vec<Vec<Body>>, waiting: Waiting) -> Result<(), StorageError> {
+        let now = (self.clock)();
+        if bodies.is_empty() {
+            if !self.core.is_timer_due(now) {
+                return Ok(());
+            }
+            bodies.push(vec![Body::Tick]);
+        }
+        let count: usize = waiting.iter().map(|(count, _)| count).sum();
+        let mut told = Told::default();
+        let begun = Instant::now();
+        let result = self.core.submit(now, bodies, &mut told);
+        let spent = begun.elapsed().as_micros() as u64;
+        self.gauges.sync_micros.fetch_add(spent, Ordering::Relaxed);
+        self.gauges.groups.fetch_add(1, Ordering::Relaxed);
+        self.gauges.bodies.fetch_add(count as u64, Ordering::Relaxed);
+        self.gauges.queued.fetch_sub(count, Ordering::Relaxed);
+        match result {
+            Ok(answers) => {
+                if told.purges {
+                    self.wipe_since.get_or_insert_with(Instant::now);
+                }
+                (self.tell)(told);
+                for ((_, waiting), answer) in waiting.into_iter().zip(answers) {
+                    // Whoever no longer waits has gone away; the entry stands all the same.
+                    let _ = waiting.send(Ok(answer));
+                }
+                Ok(())
+            }
+            Err(StorageError::DiskFull { .. }) => {
+                for (_, waiting) in waiting {
+                    let _ = waiting.send(Err(Busy::DiskFull));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                for (_, waiting) in waiting {
+                    let _ = waiting.send(Err(Busy::Stopped));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) -> Result<(), StorageError> {
+        let due = self.checkpoint_last.elapsed() >= self.pace.checkpoint_every;
+        let waited = self.wipe_since.map(|since| since.elapsed());
+        let wipe = waited.is_some_and(|waited| waited >= self.pace.checkpoint_after_wipe);
+        let news = self.core.state().read().seq() > self.last_seq;
+        if (wipe || (due && news)) && self.core.checkpoint_begin() {
+            self.checkpoint_last = Instant::now();
+            self.wipe_since = None;
+        }
+        if let Some(batch) = self.core.checkpoint_step(CHECKPOINT_STEP) {
+            self.write_behind(batch);
+        }
+        Ok(())
+    }
+
+    /// The store syncs on a thread of its own; the loop goes on.
+    fn write_behind(&mut self, batch: Batch) {
+        let (store, events) = (self.core.store(), self.events.clone());
+        let written = move || {
+            let result = store.commit(batch);
+            let _ = events.send(Event::CheckpointWritten(result));
+        };
+        std::thread::Builder::new()
+            .name("everbond-checkpoint".into())
+            .spawn(written)
+            .expect("the system gives a thread for a checkpoint");
+    }
+
+    fn checkpoint_written(&mut self, result: Result<(), StorageError>) -> Result<(), StorageError> {
+        // What the state counts as written is lost to it if the store refused, so even a full
+        // disk stops the loop: the log has everything, and the next start reads it again.
+        result?;
+        let Covered { seq, purges } = self.core.checkpoint_written();
+        self.last_seq = seq;
+        self.gauges.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.gauges.checkpoint_seq.store(seq, Ordering::Relaxed);
+        if !purges.is_empty() && !self.purging {
+            self.purge_behind(purges);
+        }
+        Ok(())
+    }
+
+    fn purge_behind(&mut self, purges: Vec<(u64, Vec<Seq>)>) {
+        self.purging = true;
+        let (store, reader, events) = (self.core.store(), self.core.reader(), self.events.clone());
+        let purge = move || {
+            let mut receipts = Vec::with_capacity(purges.len());
+            let result = purges
+                .iter()
+                .try_for_each(|(receipt, seqs)| {
+                    receipts.push((*receipt, purge_log(&reader, seqs)?));
+                    Ok(())
+                })
+                .and_then(|()| purge_store(&*store));
+            let _ = events.send(Event::Purged { receipts, result });
+        };
+        std::thread::Builder::new()
+            .name("everbond-purge".into())
+            .spawn(purge)
+            .expect("the system gives a thread for a purge");
+    }
+
+    fn finish(mut self) -> Result<(), StorageError> {
+        // A checkpoint that is on its way has to arrive before the last one begins.
+        while !self.core.checkpoint_begin() {
+            if let Some(batch) = self.core.checkpoint_step(usize::MAX) {
+                self.core.store().commit(batch)?;
+                self.core.checkpoint_written();
+                continue;
+            }
+            if let Ok(Event::CheckpointWritten(result)) = self.inbox.recv() {
+                result?;
+                self.core.checkpoint_written();
+            }
+        }
+        if let Some(batch) = self.core.checkpoint_step(usize::MAX) {
+            self.core.store().commit(batch)?;
+            self.core.checkpoint_written();
+        }
+        self.core.close()
+    }
+}
+
+/// Readers that still hold old files block a purge; they are gone within a moment.
+fn purge_store(store: &impl Store) -> Result<(), StorageError> {
+    for _ in 0..50 {
+        match store.purge() {
+            Err(StorageError::PurgeBlocked { .. }) => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            result => return result,
+        }
+    }
+    store.purge()
+}
