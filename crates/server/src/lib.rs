@@ -1,0 +1,3 @@
+//! The parts of the program `everbond`.
+
+pub mod ingest;
