@@ -12,14 +12,12 @@ use model::gs1::Subject;
 use model::id::Time;
 use model::outcome::Outcome;
 use parking_lot::RwLock;
-use storage::{Batch, Disk, GROUP_BYTES_MAX, Log, LogOptions, LogReader, StorageError, Store};
+use storage::{Batch, Disk, Log, LogOptions, LogReader, StorageError, Store};
 
 use crate::adapt::{LogHistory, StoreBacking, decode};
 
 /// Entries that are folded in under one hold of the state's lock: readers wait this long at most.
 const FOLD_AT_ONCE: usize = 256;
-/// A group is closed before it reaches the log's limit.
-const GROUP_BYTES: usize = GROUP_BYTES_MAX / 2;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -166,9 +164,6 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
                 if self.is_repeated(&body, &mut first) {
                     answer.push((0, Outcome::Duplicate));
                     continue;
-                }
-                if self.log.group_bytes() > GROUP_BYTES {
-                    self.log.commit()?;
                 }
                 let seq = self.append(now, &body);
                 answer.push((seq, Outcome::accepted()));

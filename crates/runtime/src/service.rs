@@ -19,6 +19,9 @@ use crate::core::{Answers, Core, Covered, Told, purge_log};
 
 /// Bodies that one group takes up; more wait for the next.
 const GROUP_BODIES: usize = 8_192;
+/// Submissions that one group takes up. With the edges' limits on a body's size a group stays
+/// far below the 1 GiB that the log takes at once.
+const GROUP_SUBMISSIONS: usize = 1_024;
 /// Bodies that may wait in all before new ones are turned away.
 const QUEUE_BODIES: usize = 100_000;
 /// Records of each kind that are encoded for a checkpoint between two groups.
@@ -242,7 +245,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => go_on = false,
                     Err(RecvTimeoutError::Timeout) => break,
                 }
-                if count >= GROUP_BODIES || !go_on {
+                if count >= GROUP_BODIES || bodies.len() >= GROUP_SUBMISSIONS || !go_on {
                     break;
                 }
                 next = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
