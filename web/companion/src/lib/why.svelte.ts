@@ -1,0 +1,56 @@
+/** Which 'Why do I see this?' is open, and the server's answer read into plain lines. */
+import type { Permission, Reason, Why } from "@everbond/api";
+import { plain, words } from "@everbond/ui";
+import { call } from "./http.ts";
+
+export interface Question {
+  id: string;
+  title: string;
+  reason: Reason | null;
+}
+
+class WhyState {
+  open = $state.raw<Question | null>(null);
+
+  ask(item: Question): void {
+    this.open = { id: item.id, title: item.title, reason: item.reason };
+  }
+}
+
+export const why = new WhyState();
+
+export interface Explanation {
+  reason: string | null;
+  data: [name: string, value: string][];
+  switches: Permission[];
+}
+
+export async function explain(
+  decision: string,
+  item: string,
+  permissions: Permission[],
+): Promise<Explanation> {
+  const answer = await call<Why>(`/v1/me/why/${encodeURIComponent(decision)}`);
+  const found = answer.items.find((one) => one.id === item);
+  const names = new Set(found?.switch_off ?? []);
+  return {
+    reason: found?.reason?.text ?? null,
+    data: lines(found?.data),
+    switches: permissions.filter((one) => names.has(one.purpose)),
+  };
+}
+
+/** `{name: value}`, `[[name, value]]`, `[{name, value}]` and plain words all become lines. */
+export function lines(data: unknown): [string, string][] {
+  if (data === null || data === undefined) return [];
+  if (!Array.isArray(data)) {
+    return Object.entries(data as object).map(([name, value]) => [words(name), plain(value)]);
+  }
+  return data.map((one: unknown): [string, string] => {
+    if (Array.isArray(one)) return [words(String(one[0])), plain(one[1])];
+    if (one && typeof one === "object" && "name" in one) {
+      return [words(String(one.name)), plain("value" in one ? one.value : "")];
+    }
+    return ["", plain(one)];
+  });
+}
