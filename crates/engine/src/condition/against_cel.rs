@@ -359,7 +359,10 @@ fn answers(bytes: &[u8]) -> Option<(String, Answer, Answer)> {
     let records = Records::of(&mut dice);
     let source = dice.expr(Want::Bool, 4);
     let condition = Condition::compile(&source).ok()?;
-    let ours = match condition.holds(&records, None) {
+    let verdict = condition.holds(&records, None);
+    // Noting what is read goes another way through the evaluation.
+    assert_eq!(condition.holds(&records, Some(&mut Vec::new())), verdict, "{source}");
+    let ours = match verdict {
         Verdict::Yes => Answer::Yes,
         Verdict::No => Answer::No,
         Verdict::Unknown(_) => Answer::Unknown,

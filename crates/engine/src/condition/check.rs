@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use regex_lite::RegexBuilder;
 
-use super::eval::{self, Function, Loop, LoopKind, Node, Order};
+use super::eval::{self, Function, Loop, LoopKind, Node, Order, Pattern};
 use super::lex::Slip;
 use super::parse::{Expr, What};
 use super::schema::{Field, FieldRow, Kind, Root, Type, schema};
@@ -463,11 +463,10 @@ impl Checker<'_> {
             let message = "the pattern is written out as a text, so that it is compiled once";
             return Err(Slip::new(pattern.at, message));
         };
-        let regex = RegexBuilder::new(source).size_limit(limits::REGEX_BYTES).build();
-        let regex = regex.map_err(|error| {
-            Slip::new(pattern.at, format!("this is no regular expression: {error}"))
+        let pattern = compile_pattern(source).map_err(|message| {
+            Slip::new(pattern.at, format!("this is no regular expression: {message}"))
         })?;
-        Ok((Node::Matches(Box::new(node), regex), BOOL))
+        Ok((Node::Matches(Box::new(node), pattern), BOOL))
     }
 
     fn time_part(
@@ -636,6 +635,18 @@ fn unknown_function(at: usize, name: &str, member: bool) -> Slip {
     match row {
         Some(row) => slip.suggest(row.usage),
         None => slip,
+    }
+}
+
+/// The smallest limit under which it compiles says how large it is; the crate does not.
+fn compile_pattern(source: &str) -> Result<Pattern, String> {
+    let mut weight = 1;
+    loop {
+        match RegexBuilder::new(source).size_limit(weight * 1024).build() {
+            Ok(regex) => return Ok(Pattern { regex, weight }),
+            Err(error) if weight * 1024 >= limits::REGEX_BYTES => return Err(error.to_string()),
+            Err(_) => weight *= 2,
+        }
     }
 }
 

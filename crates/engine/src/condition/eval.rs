@@ -5,13 +5,14 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use model::value::Value;
 use regex_lite::Regex;
 
 use super::limits;
 use super::schema::Kind;
 use super::time::{self, Part};
 use super::val::{self, List, Map, Text, Val};
-use super::{Compiled, Facts, Path, Used, Verdict, Why};
+use super::{Compiled, Fact, Facts, Path, Used, Verdict, Why};
 
 #[derive(Debug)]
 pub enum Node {
@@ -46,9 +47,17 @@ pub enum Node {
     List(Box<[Node]>),
     Map(Box<[(Val<'static>, Node)]>),
     Call(Function, Box<[Node]>),
-    Matches(Box<Node>, Regex),
+    Matches(Box<Node>, Pattern),
     Part(Part, Box<Node>, TimeZone),
     Loop(Box<Loop>),
+}
+
+/// A regular expression; its time grows with the text's length times its own size.
+#[derive(Debug)]
+pub struct Pattern {
+    pub regex: Regex,
+    /// Its compiled size in units of 1024 bytes.
+    pub weight: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,8 +142,8 @@ pub fn holds(compiled: &Compiled, facts: &dyn Facts, used: Option<&mut Vec<Used>
 pub fn constant(node: &Node) -> Result<Val<'static>, Why> {
     struct Nothing;
     impl Facts for Nothing {
-        fn fact(&self, _: &Path) -> super::Fact<'_> {
-            super::Fact::Missing
+        fn fact(&self, _: &Path) -> Fact<'_> {
+            Fact::Missing
         }
     }
     let mut run = Run {
@@ -171,6 +180,35 @@ fn not_taken(operation: &'static str, val: &Val<'_>) -> Why {
     Why::WrongType { operation, left: val.kind(), right: None }
 }
 
+impl Node {
+    /// Whether it is yes, no or unknown, and no other value.
+    fn is_boolean(&self) -> bool {
+        matches!(
+            self,
+            Node::And(_)
+                | Node::Or(_)
+                | Node::Not(_)
+                | Node::Equal { .. }
+                | Node::Order { .. }
+                | Node::In(_)
+                | Node::Has(_)
+                | Node::HasKey(..)
+                | Node::Matches(..)
+        )
+    }
+}
+
+impl Order {
+    fn holds(self, found: Ordering) -> bool {
+        match self {
+            Order::Less => found.is_lt(),
+            Order::LessEqual => found.is_le(),
+            Order::Greater => found.is_gt(),
+            Order::GreaterEqual => found.is_ge(),
+        }
+    }
+}
+
 impl<'a> Run<'a> {
     fn step(&mut self, weight: u32) -> Result<(), Why> {
         self.steps_left = self.steps_left.checked_sub(weight).ok_or(Why::CostLimit)?;
@@ -178,42 +216,93 @@ impl<'a> Run<'a> {
     }
 
     fn eval(&mut self, node: &'a Node) -> Outcome<'a> {
+        if node.is_boolean() {
+            return self.truth(node, "").map(Val::Bool);
+        }
         self.step(1)?;
         match node {
             Node::Const(val) => Ok(Val::lend(val)),
             Node::Fact(number) => self.read(*number),
-            Node::Has(numbers) => Ok(Val::Bool(self.has(numbers))),
             Node::Local(slot) => {
                 let val = self.locals.get(usize::from(*slot));
                 Ok(val.expect("the checker puts variables inside their loop only").clone())
             }
-            Node::Equal { negated, sides: pair } => {
-                let (a, b) = self.sides(pair)?;
-                self.step(a.weight().min(b.weight()))?;
-                Ok(Val::Bool(a.equals(&b) != *negated))
-            }
-            Node::Order { sign, order, sides: pair } => self.order(sign, *order, pair),
-            Node::And(parts) => self.until(parts, false, "&&"),
-            Node::Or(parts) => self.until(parts, true, "||"),
-            Node::Not(inner) => Ok(Val::Bool(!self.yes(inner, "!")?)),
-            Node::In(pair) => self.is_in(pair),
             Node::If(parts) => {
                 let [condition, yes, no] = &**parts;
-                let branch = if self.yes(condition, "?")? { yes } else { no };
+                let branch = if self.truth(condition, "?")? { yes } else { no };
                 self.eval(branch)
             }
             Node::Select(inner, key) => {
                 let map = self.eval(inner)?;
                 select(&map, key)
             }
-            Node::HasKey(inner, key) => match self.eval(inner)? {
-                Val::Map(map) => Ok(Val::Bool(map.get(&Val::Text(Text::Lent(key))).is_some())),
-                other => Err(not_taken("has", &other)),
-            },
             Node::Call(function, arguments) => self.call(*function, arguments),
-            Node::Matches(inner, regex) => self.matches(inner, regex),
             _ => self.eval_seldom(node),
         }
+    }
+
+    /// A node of which yes or no is wanted. The nodes that can be nothing else are answered here,
+    /// without a value in between: they are most of what conditions are made of.
+    fn truth(&mut self, node: &'a Node, operation: &'static str) -> Result<bool, Why> {
+        if !node.is_boolean() {
+            return match self.eval(node)? {
+                Val::Bool(bool) => Ok(bool),
+                other => Err(not_taken(operation, &other)),
+            };
+        }
+        self.step(1)?;
+        match node {
+            Node::And(parts) => self.until(parts, false, "&&"),
+            Node::Or(parts) => self.until(parts, true, "||"),
+            Node::Not(inner) => self.truth(inner, "!").map(|bool| !bool),
+            Node::Equal { negated, sides: pair } => {
+                if let Some(found) = self.compare_fact(pair)? {
+                    return Ok((found == Ordering::Equal) != *negated);
+                }
+                let (a, b) = self.sides(pair)?;
+                self.step(a.weight().min(b.weight()))?;
+                Ok(a.equals(&b) != *negated)
+            }
+            Node::Order { sign, order, sides: pair } => {
+                if let Some(found) = self.compare_fact(pair)? {
+                    return Ok(order.holds(found));
+                }
+                let (a, b) = self.sides(pair)?;
+                self.step(a.weight().min(b.weight()))?;
+                Ok(a.compare(&b, sign)?.is_some_and(|found| order.holds(found)))
+            }
+            Node::In(pair) => self.is_in(pair),
+            Node::Has(numbers) => Ok(self.has(numbers)),
+            Node::HasKey(inner, key) => match self.eval(inner)? {
+                Val::Map(map) => Ok(map.get(&Val::Text(Text::Lent(key))).is_some()),
+                other => Err(not_taken("has", &other)),
+            },
+            Node::Matches(inner, pattern) => self.matches(inner, pattern),
+            _ => unreachable!("is_boolean names the nodes above"),
+        }
+    }
+
+    /// The short way for a fact beside a constant of the same kind, without a value made of
+    /// either: a third of the time. `None` means the long way.
+    fn compare_fact(&mut self, pair: &'a [Node; 2]) -> Result<Option<Ordering>, Why> {
+        let [Node::Fact(number), Node::Const(constant)] = pair else { return Ok(None) };
+        if self.used.is_some() {
+            return Ok(None);
+        }
+        self.step(2)?;
+        let number = usize::from(*number);
+        let fact = self.facts.fact(&self.paths[number]);
+        Ok(match (&fact, constant) {
+            (Fact::Missing, _) => return Err(Why::Missing(self.names[number].clone())),
+            (Fact::Text(fact), Val::Text(text)) => Some((*fact).cmp(text.as_str())),
+            (Fact::Value(Value::Text(fact)), Val::Text(text)) => Some((**fact).cmp(text.as_str())),
+            (Fact::Int(fact), Val::Int(int)) => Some(fact.cmp(int)),
+            (Fact::Value(Value::Int(fact)), Val::Int(int)) => Some(fact.cmp(int)),
+            (Fact::Float(fact), Val::Double(double)) => fact.partial_cmp(double),
+            (Fact::Value(Value::Float(fact)), Val::Double(double)) => fact.partial_cmp(double),
+            (Fact::Bool(fact), Val::Bool(bool)) => Some(fact.cmp(bool)),
+            _ => None,
+        })
     }
 
     /// The rest of [`Run::eval`], apart from it so that the stack frame of the usual nodes is small.
@@ -287,57 +376,42 @@ impl<'a> Run<'a> {
         Ok((self.eval(&pair[0])?, self.eval(&pair[1])?))
     }
 
-    fn yes(&mut self, node: &'a Node, operation: &'static str) -> Result<bool, Why> {
-        match self.eval(node)? {
-            Val::Bool(bool) => Ok(bool),
-            other => Err(not_taken(operation, &other)),
-        }
-    }
-
     /// `&&` ends at the first no, `||` at the first yes; if none comes, the first unknown wins.
-    fn until(&mut self, parts: &'a [Node], end: bool, operation: &'static str) -> Outcome<'a> {
+    fn until(
+        &mut self,
+        parts: &'a [Node],
+        end: bool,
+        operation: &'static str,
+    ) -> Result<bool, Why> {
         let mut unknown = None;
         for part in parts {
-            match self.yes(part, operation) {
-                Ok(bool) if bool == end => return Ok(Val::Bool(end)),
+            match self.truth(part, operation) {
+                Ok(bool) if bool == end => return Ok(end),
                 Ok(_) => {}
                 Err(Why::CostLimit) => return Err(Why::CostLimit),
                 Err(why) => unknown = unknown.or(Some(why)),
             }
         }
-        unknown.map_or(Ok(Val::Bool(!end)), Err)
+        unknown.map_or(Ok(!end), Err)
     }
 
-    fn order(&mut self, sign: &'static str, order: Order, pair: &'a [Node; 2]) -> Outcome<'a> {
-        let (a, b) = self.sides(pair)?;
-        self.step(a.weight().min(b.weight()))?;
-        let found = a.compare(&b, sign)?;
-        Ok(Val::Bool(match order {
-            Order::Less => found == Some(Ordering::Less),
-            Order::LessEqual => matches!(found, Some(Ordering::Less | Ordering::Equal)),
-            Order::Greater => found == Some(Ordering::Greater),
-            Order::GreaterEqual => matches!(found, Some(Ordering::Greater | Ordering::Equal)),
-        }))
-    }
-
-    fn is_in(&mut self, pair: &'a [Node; 2]) -> Outcome<'a> {
+    fn is_in(&mut self, pair: &'a [Node; 2]) -> Result<bool, Why> {
         let (val, whole) = self.sides(pair)?;
         self.step(whole.weight())?;
         match &whole {
-            Val::List(list) => Ok(Val::Bool(list.contains(&val))),
-            Val::Map(map) => Ok(Val::Bool(map.get(&val).is_some())),
+            Val::List(list) => Ok(list.contains(&val)),
+            Val::Map(map) => Ok(map.get(&val).is_some()),
             _ => Err(val::wrong("in", &val, &whole)),
         }
     }
 
-    fn matches(&mut self, inner: &'a Node, regex: &Regex) -> Outcome<'a> {
+    fn matches(&mut self, inner: &'a Node, pattern: &Pattern) -> Result<bool, Why> {
         match self.eval(inner)? {
             Val::Text(text) => {
-                // The engine's time grows with text times pattern.
-                let each = (regex.as_str().len() / 4 + 1) as u64;
-                let weight = text.as_str().len() as u64 / 16 * each;
-                self.step(weight.min(u64::from(u32::MAX)) as u32)?;
-                Ok(Val::Bool(regex.is_match(text.as_str())))
+                let text = text.as_str();
+                let weight = text.len().saturating_mul(pattern.weight) / 4;
+                self.step(weight.min(u32::MAX as usize) as u32)?;
+                Ok(pattern.regex.is_match(text))
             }
             other => Err(not_taken("matches", &other)),
         }
@@ -382,7 +456,7 @@ impl<'a> Run<'a> {
     /// `None` if the test says no; otherwise what becomes of the item.
     fn run_once(&mut self, inner: &'a Loop, item: Val<'a>) -> Result<Option<Val<'a>>, Why> {
         if let Some(test) = &inner.test
-            && !self.yes(test, "a loop")?
+            && !self.truth(test, "a loop")?
         {
             return Ok(None);
         }

@@ -384,6 +384,11 @@ fn depth_length_and_cost_are_bounded() {
     let loops =
         format!("{ten}.all(a, {ten}.all(b, {ten}.all(c, {ten}.all(d, {ten}.all(e, true)))))");
     check(&loops, "unknown: the condition took more than 20000 steps");
+    check(
+        "touch.kind.matches('(a{1,50}){1,50}')",
+        "mistake 1:20: this is no regular expression: \
+         compiled regex exceeded size limit",
+    );
     let grow = "[1].map(a, 'xxxxxxxxxxxxxxxx').all(s, size(s + s + s + s) == 64)";
     check(grow, "yes");
 }
