@@ -11,6 +11,7 @@ pub mod mapping;
 pub mod native;
 pub mod parts;
 pub mod segment;
+pub mod table;
 
 use model::limits;
 use model::touch::Touch;
