@@ -93,7 +93,7 @@ impl Reading<'_> {
         let top = self.fields(&root, TOP)?;
         let name = self.required(&top, "journey").and_then(|at| self.id(&at));
         let kind = self.kind(&top);
-        let mut stages = self.stages(&top);
+        let stages = self.stages(&top);
         let applies_to = self.applies_to(&top);
         let permissions = self.section(&top, "permissions", limits::PERMISSIONS, Self::permission);
         if top.get("permissions").is_some() {
@@ -119,7 +119,7 @@ impl Reading<'_> {
             .map(|step| step.id.as_str())
             .chain(menu.iter().map(|item| item.id.as_str()))
             .collect();
-        self.known_suggestions(&top, &mut stages, &known);
+        self.known_suggestions(&top, &known);
         if kind == Some(Kind::AdHoc) && !steps.is_empty() {
             let at = top.get("kind").or_else(|| top.get("steps"))?;
             self.say_at(&at, "an ad_hoc journey has no steps", Some("guided".into()));
@@ -491,7 +491,8 @@ impl Reading<'_> {
     fn purpose(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
         let at = fields.get(key)?;
         let purpose = self.id(&at)?;
-        let known = self.purposes.clone()?;
+        // Without a list of permissions here, they are kept elsewhere.
+        let Some(known) = self.purposes.clone() else { return Some(purpose) };
         if !known.contains(&purpose) {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             self.no_such(&at, "permission", &purpose, &known);
@@ -518,7 +519,7 @@ impl Reading<'_> {
         }
     }
 
-    fn known_suggestions(&mut self, top: &Fields<'_>, stages: &mut [Stage], known: &[&str]) {
+    fn known_suggestions(&mut self, top: &Fields<'_>, known: &[&str]) {
         for item in self.items_of(top, "stages") {
             let Data::Map(pairs) = &item.node.data else { continue };
             for (key, node) in pairs.iter().filter(|(key, _)| key.name == "suggest") {
@@ -526,7 +527,6 @@ impl Reading<'_> {
                 let Data::Scalar { raw, .. } = &node.data else { continue };
                 if !known.contains(&raw.as_str()) {
                     self.no_such(&at, "step or menu item", raw, known);
-                    stages.iter_mut().for_each(|stage| stage.suggest = None);
                 }
             }
         }
@@ -733,24 +733,20 @@ impl Reading<'_> {
         ids: impl ExactSizeIterator<Item = &'i String>,
     ) {
         let ids: Vec<&String> = ids.collect();
-        let repeated: Vec<&String> = ids
-            .iter()
-            .enumerate()
-            .filter(|(at, id)| ids[..*at].contains(id))
-            .map(|(_, id)| *id)
-            .collect();
         let items = self.items_of(top, key);
-        for id in repeated {
+        let all_read = items.len() == ids.len();
+        let same =
+            |node: &Node, id: &str| matches!(&node.data, Data::Scalar { raw, .. } if raw == id);
+        for (at, id) in ids.iter().enumerate().filter(|(at, id)| ids[..*at].contains(id)) {
             let named = |item: &&At<'_>| match &item.node.data {
                 Data::Map(pairs) => pairs.iter().any(|(own, node)| {
-                    matches!(own.name.as_str(), "id" | "purpose")
-                        && matches!(&node.data, Data::Scalar { raw, .. } if raw == id)
+                    matches!(own.name.as_str(), "id" | "purpose") && same(node, id)
                 }),
                 _ => false,
             };
-            let second = items.iter().filter(named).nth(1).or_else(|| items.last());
-            if let Some(second) = second {
-                self.say_at(second, format!("{id} is there twice"), None);
+            let item = if all_read { items.get(at) } else { items.iter().filter(named).nth(1) };
+            if let Some(item) = item {
+                self.say_at(item, format!("{id} is there twice; one needs another name"), None);
             }
         }
     }

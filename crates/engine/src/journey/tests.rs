@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 use model::kind::Kind as TouchKind;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -130,6 +131,49 @@ fn values_of_offers() {
     assert_eq!(values[3], &OfferValue::Off(Money { minor: 500, currency: *b"JPY" }));
     assert_eq!(journey.offers[1].valid_ms, Some(3 * 86_400_000));
     assert_eq!((journey.offers[2].cap.total, journey.offers[2].rank), (Some(5), -3));
+}
+
+#[test]
+fn every_key_arrives() {
+    let journey = good(&format!(
+        "{LEAST}{}",
+        r#"messages:
+  - { id: m, title: M, text: T, open: /m, purpose: marketing }
+  - { id: plain, title: P }
+menu:
+  - { id: i, in: new, when: person.known, title: I, text: T, icon: bell, open: /i, role: staff }
+steps:
+  - { id: s, in: [new, old], title: S, text: T, done_on: [step.done, guide.*], when: person.known, open: /s }
+timers:
+  - { in: old, after: 1d12h, when: person.known, send: m, touch: timer.fired, to: new }
+offers:
+  - { id: o, title: O, text: T, value: { points: 1 }, campaign: c, needs_consent: marketing, cap: { per_day: 2 } }
+"#
+    ));
+    let [marketing, plain] = journey.messages.as_slice() else { panic!("two messages") };
+    assert_eq!((marketing.purpose.as_str(), plain.purpose.as_str()), ("marketing", SERVICE));
+    assert_eq!(marketing.open.as_deref(), Some("/m"));
+    let item = journey.menu_item("i").expect("it is there");
+    assert_eq!((item.icon.as_deref(), item.role.as_slice()), (Some("bell"), &["staff".into()][..]));
+    assert_eq!(item.in_stages, [StageNo(0)]);
+    assert_eq!(item.when.as_ref().map(Condition::source), Some("person.known"));
+    let step = &journey.steps[0];
+    assert_eq!((step.in_stages.len(), step.open.as_deref()), (2, Some("/s")));
+    assert!(matches_kind(&step.done_on, &TouchKind::of("guide.viewed")) && step.when.is_some());
+    let timer = &journey.timers[0];
+    assert_eq!(
+        (timer.in_stage, timer.to, timer.after_ms),
+        (StageNo(1), Some(StageNo(0)), 129_600_000)
+    );
+    assert_eq!(
+        (timer.send.as_deref(), &timer.touch),
+        (Some("m"), &Some(TouchKind::of("timer.fired")))
+    );
+    assert!(timer.when.is_some());
+    let offer = journey.offer("o").expect("it is there");
+    assert_eq!(offer.campaign.as_deref(), Some("c"));
+    assert_eq!(offer.needs_consent.as_deref(), Some("marketing"));
+    assert_eq!((offer.cap.per_day, offer.valid_ms, offer.title.get("en")), (Some(2), None, "O"));
 }
 
 #[test]
@@ -291,7 +335,7 @@ offers:
             j.yaml:7:31: menu[1].open: open takes a page (/guides/…) or a https, tel or mailto link
             j.yaml:7:62: menu[1].always: here should be true or false; did you mean true?
             j.yaml:7:73: menu[1].rank: here should be a whole number from -1000000 to 1000000
-            j.yaml:8:5: menu[2]: b is there twice
+            j.yaml:8:5: menu[2]: b is there twice; one needs another name
             j.yaml:8:23: menu[2].title: english is no language tag such as en or de-AT
             j.yaml:8:40: menu[2].title.de: the text is empty
             j.yaml:8:61: menu[2].in[0]: there is no stage nwe; did you mean new?
@@ -327,7 +371,7 @@ carry_over: { x: nw }
 "#,
         expect![[r#"
             j.yaml:8:37: messages[0].purpose: there is no permission marketng; did you mean marketing?
-            j.yaml:9:5: messages[1]: hello is there twice
+            j.yaml:9:5: messages[1]: hello is there twice; one needs another name
             j.yaml:11:33: timers[0].send: there is no message helo; did you mean hello?
             j.yaml:13:51: offers[0].needs_consent: there is no permission location; there are marketing, service
             j.yaml:14:18: carry_over.x: there is no stage nw; did you mean new?
@@ -426,6 +470,20 @@ fn limits_are_kept() {
     assert_eq!(all_wrong.lines().count(), limits::MISTAKES);
 }
 
+#[test]
+fn timers_without_ids_are_told_apart() {
+    check(
+        r#"timers:
+  - { in: new, after: 3d, to: old }
+  - { in: new, after: 4d, to: old }
+  - { in: new, after: 3d, touch: timer.fired }
+"#,
+        expect![[r#"
+            j.yaml:8:5: timers[2]: new-3d is there twice; one needs another name
+        "#]],
+    );
+}
+
 /// Whatever part of a good file is cut off or doubled, there is an answer and no panic.
 #[test]
 fn broken_files_make_no_panic() {
@@ -436,5 +494,63 @@ fn broken_files_make_no_panic() {
         let _ = (parse("head", &head), parse("tail", &tail));
         let doubled = format!("{head}{}{tail}", chars[at]);
         let _ = parse("doubled", &doubled);
+    }
+}
+
+const SOUP: &[&str] = &[
+    "menu:",
+    "- ",
+    "\n",
+    "  ",
+    "{ ",
+    " }",
+    "[",
+    "]",
+    ", ",
+    "id: a",
+    "when: ",
+    "|",
+    ">-",
+    "'",
+    "\"",
+    "bond.stage == ",
+    "title: ",
+    "ä",
+    "# ",
+    "offers:",
+    "value: ",
+    "off: ",
+    "5 EUR",
+    ": ",
+    "\t",
+    "\\",
+    "cap: ",
+    "? ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "%YAML",
+    "---",
+    "...",
+    "stages: [new]",
+    "journey: j",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_text_is_a_journey_or_mistakes(
+        tokens in prop::collection::vec(prop::sample::select(SOUP), 0..40)
+    ) {
+        let text = format!("{LEAST}{}", tokens.concat());
+        if let Err(mistakes) = parse("soup", &text) {
+            let lines = text.lines().count() as u32 + 1;
+            prop_assert!(mistakes.iter().all(|one| (1..=lines).contains(&one.line)), "{text}");
+        }
     }
 }
