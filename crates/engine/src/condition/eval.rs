@@ -305,7 +305,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The rest of [`Run::eval`], apart from it so that the stack frame of the usual nodes is small.
+    /// The rest of [`Run::eval`], apart from it so that the usual nodes have a small stack frame.
     #[inline(never)]
     fn eval_seldom(&mut self, node: &'a Node) -> Outcome<'a> {
         match node {
