@@ -293,11 +293,11 @@ fn part(state: &mut State, person: PersonId, subject: Subject, cx: &mut Cx<'_>) 
     if let Some(bond) = state.bonds.get_mut(&(person, subject)) {
         bond.role = Role::Former;
     }
-    if let Some(product) = state.products.get_mut(&subject) {
-        if product.owner == Some(person) {
-            product.owner = None;
-            product.owned_since = None;
-        }
+    if let Some(product) = state.products.get_mut(&subject)
+        && product.owner == Some(person)
+    {
+        product.owner = None;
+        product.owned_since = None;
     }
     timers::cancel(state, person, subject);
     cx.changed(Change::Product(subject));

@@ -54,6 +54,16 @@ pub fn bond_subject(state: &State, person: PersonId, subject: Subject) -> Subjec
     subject
 }
 
+/// The place that a context is at or near, and how far in metres, as conditions see it.
+pub fn nearest_place(
+    state: &State,
+    context: &Context,
+    subject: Subject,
+) -> Option<(Box<str>, Option<f64>)> {
+    let near = Here::find(state, context, subject).place?;
+    Some((near.place.id.clone(), near.distance_m))
+}
+
 fn standing(
     state: &State,
     person: Option<PersonId>,

@@ -173,7 +173,7 @@ fn publish(state: &mut State, source: &str, cx: &mut Cx<'_>) -> Outcome {
         return Outcome::accepted();
     }
     stored.versions.push((cx.seq, cx.now, source.into()));
-    state.published.entry(name).or_insert_with(Published::default).versions.push(journey);
+    state.published.entry(name).or_default().versions.push(journey);
     configured(cx)
 }
 

@@ -184,10 +184,10 @@ fn grant_of(decision: &Decision, journey: &Journey, offer: &Offer, seed: u64, no
 }
 
 /// An impression is counted once for an item, person and stage: whoever reloads a page sees the
-/// same menu, not a second one.
-fn count_impressions(state: &mut State, id: PersonId, decision: &Decision) {
+/// same menu, not a second one. Gives what is seen for the first time.
+fn note_shown(state: &mut State, id: PersonId, decision: &Decision) -> Vec<(What, Box<str>)> {
     let key = (id, decision.subject);
-    let Some(bond) = state.bonds.get(&key) else { return };
+    let Some(bond) = state.bonds.get(&key) else { return Vec::new() };
     let fresh = |what: What, id: &str| {
         !bond.shown.iter().any(|(own, shown)| *own == what as u8 && **shown == *id)
     };
@@ -199,17 +199,20 @@ fn count_impressions(state: &mut State, id: PersonId, decision: &Decision) {
         .map(|item| (item.what, item.id.clone()))
         .collect();
     drop(bond);
-    if new.is_empty() {
-        return;
+    if !new.is_empty()
+        && let Some(bond) = state.bonds.get_mut(&key)
+    {
+        bond.shown.extend(new.iter().map(|(what, item)| (*what as u8, item.clone())));
     }
-    for (what, item) in &new {
-        let of = if *what == What::Menu { TallyOf::Menu } else { TallyOf::Offer };
+    new
+}
+
+fn count_impressions(state: &mut State, id: PersonId, decision: &Decision) {
+    for (what, item) in note_shown(state, id, decision) {
+        let of = if what == What::Menu { TallyOf::Menu } else { TallyOf::Offer };
         let name = format!("{}/{item}", decision.journey);
         let channel = decision.context.channel;
         tally::count(state, of, &name, &decision.stage, channel).impressions += 1;
-    }
-    if let Some(bond) = state.bonds.get_mut(&key) {
-        bond.shown.extend(new.into_iter().map(|(what, item)| (what as u8, item)));
     }
 }
 
@@ -221,6 +224,7 @@ pub(crate) fn fold_decided_again(
     seed: u64,
     pool: &[Grant],
 ) {
+    note_shown(state, id, decision);
     let Some(person) = state.persons.get_mut(&id) else { return };
     for item in decision.shown(What::Offer) {
         let code = code_of(seed, &item.id);

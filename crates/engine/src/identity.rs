@@ -158,7 +158,7 @@ fn join(
         seq: cx.seq,
         gone,
         time: cx.now,
-        aliases: other.aliases.iter().map(|known| known.alias.clone()).collect(),
+        aliases: other.aliases.clone(),
         by_staff,
     });
     person.merges.extend(other.merges);

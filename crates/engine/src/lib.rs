@@ -24,9 +24,12 @@ mod timers;
 mod wipe;
 
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
-pub use decide::{bond_subject, consents_to, decide};
+pub use decide::{bond_subject, consents_to, decide, nearest_place};
 pub use fold::{Change, Effects, Send, apply};
 pub use grants::{code_of, held, normal_code};
 pub use index::Entity;
 pub use state::{History, Meta, State};
 pub use table::Backing;
+
+#[cfg(test)]
+mod tests;

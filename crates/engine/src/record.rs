@@ -66,7 +66,8 @@ pub struct Merged {
     pub seq: Seq,
     pub gone: PersonId,
     pub time: Time,
-    pub aliases: Vec<Alias>,
+    /// The names that it brought, as they were known then.
+    pub aliases: Vec<Known>,
     /// By a touch that carried names of both, or by staff.
     pub by_staff: bool,
 }
@@ -359,6 +360,24 @@ impl Because {
     }
 }
 
+impl Known {
+    fn write(&self, out: &mut Writer) {
+        self.alias.write(out);
+        out.uint(self.seq);
+        write_time(out, self.since);
+        self.because.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Known, Corrupt> {
+        Ok(Known {
+            alias: Alias::read(input)?,
+            seq: input.uint()?,
+            since: time(input)?,
+            because: Because::read(input)?,
+        })
+    }
+}
+
 impl Grant {
     fn write(&self, out: &mut Writer) {
         write_subject(self.subject, out);
@@ -390,12 +409,7 @@ impl Grant {
 impl Record for Person {
     fn write(&self, out: &mut Writer) {
         out.u8(1);
-        out.list(self.aliases.iter(), |out, known| {
-            known.alias.write(out);
-            out.uint(known.seq);
-            write_time(out, known.since);
-            known.because.write(out);
-        });
+        out.list(self.aliases.iter(), |out, known| known.write(out));
         self.traits.write(out);
         out.list(self.consents.iter(), |out, consent| {
             out.text(&consent.purpose);
@@ -411,7 +425,7 @@ impl Record for Person {
             out.uint(merged.seq);
             out.uint(merged.gone.0);
             write_time(out, merged.time);
-            out.list(merged.aliases.iter(), |out, alias| alias.write(out));
+            out.list(merged.aliases.iter(), |out, known| known.write(out));
             out.bool(merged.by_staff);
         });
         out.list(self.apart.iter(), |out, person| out.uint(person.0));
@@ -434,14 +448,7 @@ impl Record for Person {
     fn read(input: &mut Reader<'_>) -> Result<Person, Corrupt> {
         check_version(input, "a person has an unknown version")?;
         Ok(Person {
-            aliases: input.list(|input| {
-                Ok(Known {
-                    alias: Alias::read(input)?,
-                    seq: input.uint()?,
-                    since: time(input)?,
-                    because: Because::read(input)?,
-                })
-            })?,
+            aliases: input.list(Known::read)?,
             traits: Map::read(input)?,
             consents: input.list(|input| {
                 Ok(Consent {
@@ -460,7 +467,7 @@ impl Record for Person {
                     seq: input.uint()?,
                     gone: person(input)?,
                     time: time(input)?,
-                    aliases: input.list(Alias::read)?,
+                    aliases: input.list(Known::read)?,
                     by_staff: input.bool()?,
                 })
             })?,

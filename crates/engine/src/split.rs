@@ -33,14 +33,17 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
     let Some(person) = state.person(id) else {
         return Outcome::refused("no_such_person", "there is no such person");
     };
-    let (new, aliases) = match what {
+    let (new, aliases): (PersonId, Vec<Alias>) = match what {
         SplitWhat::Aliases(aliases) => (PersonId(cx.seq), aliases.clone()),
         SplitWhat::Merge(seq) => match person.merges.iter().find(|merged| merged.seq == *seq) {
-            Some(merged) => (merged.gone, merged.aliases.clone()),
+            Some(merged) => {
+                let aliases = merged.aliases.iter().map(|known| known.alias.clone()).collect();
+                (merged.gone, aliases)
+            }
             None => return Outcome::refused("no_such_merge", "this person has no such merge"),
         },
     };
-    let leaving: Vec<Known> =
+    let mut leaving: Vec<Known> =
         person.aliases.iter().filter(|known| aliases.contains(&known.alias)).cloned().collect();
     if leaving.is_empty() || leaving.len() == person.aliases.len() {
         let detail = "some, but not all, of the person's aliases must go";
@@ -51,11 +54,15 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
     let person = state.persons.get_mut(&id).expect("found above");
     person.aliases.retain(|known| !aliases.contains(&known.alias));
     if let SplitWhat::Merge(seq) = what {
-        person.merges.retain(|merged| merged.seq != *seq);
+        // Each name is again believed for the reason that it was before.
+        for merged in person.merges.extract_if(.., |merged| merged.seq == *seq) {
+            leaving = merged.aliases;
+        }
     }
     // The merges that the leaving part had before go with it, so they can be undone there.
-    let is_leaving =
-        |merged: &crate::record::Merged| merged.aliases.iter().all(|alias| aliases.contains(alias));
+    let is_leaving = |merged: &crate::record::Merged| {
+        merged.aliases.iter().all(|known| aliases.contains(&known.alias))
+    };
     let merges = person.merges.iter().filter(|merged| is_leaving(merged)).cloned().collect();
     person.merges.retain(|merged| !is_leaving(merged));
     person.apart.push(new);
@@ -130,10 +137,10 @@ pub(crate) fn take_apart(state: &mut State, ids: &[PersonId]) -> Pool {
                 timers::cancel_all(state, *id, subject, &bond);
                 pool.bonds.entry(subject).or_insert(bond);
             }
-            if let Some(product) = state.products.get_mut(&subject) {
-                if product.owner == Some(*id) {
-                    product.owner = None;
-                }
+            if let Some(product) = state.products.get_mut(&subject)
+                && product.owner == Some(*id)
+            {
+                product.owner = None;
             }
         }
     }
@@ -191,7 +198,6 @@ fn keep_messages(state: &mut State, id: PersonId, pool: &Pool) {
     for (subject, old) in &pool.bonds {
         if let Some(bond) = state.bonds.get_mut(&(id, *subject)) {
             bond.messages = old.messages.clone();
-            bond.shown = if bond.stage == old.stage { old.shown.clone() } else { Vec::new() };
         }
     }
 }

@@ -63,7 +63,6 @@ pub struct State {
     /// What follows from the shelves and is not stored.
     pub(crate) published: BTreeMap<Box<str>, Published>,
     pub(crate) grid: Grid,
-    backing: Option<Arc<dyn Backing>>,
 }
 
 /// The compiled versions of a journey, in the order of publishing; version 1 is the first.
@@ -75,10 +74,6 @@ pub(crate) struct Published {
 impl Published {
     pub fn current(&self) -> Option<(u32, &Arc<Journey>)> {
         self.versions.last().map(|journey| (self.versions.len() as u32, journey))
-    }
-
-    pub fn version(&self, version: u32) -> Option<&Arc<Journey>> {
-        self.versions.get((version as usize).checked_sub(1)?)
     }
 }
 
@@ -113,7 +108,6 @@ impl State {
             index: Index::new(backing.clone()),
             published: BTreeMap::new(),
             grid: Grid::default(),
-            backing,
         };
         state.derive();
         state
@@ -277,6 +271,11 @@ impl State {
         self.timers.first().map(|(key, ())| key.due)
     }
 
+    /// Timers that wait.
+    pub fn timer_count(&self) -> usize {
+        self.timers.len()
+    }
+
     /// Persons in the order of their ids, after `after`.
     pub fn persons_after(&self, after: Option<PersonId>, limit: usize) -> Vec<PersonId> {
         let mut ids = Vec::new();
@@ -397,10 +396,6 @@ impl State {
         self.purges.hash_into(&mut add);
         self.index.hash_into(&mut add);
         hasher.finalize().into()
-    }
-
-    pub fn is_backed(&self) -> bool {
-        self.backing.is_some()
     }
 }
 

@@ -31,14 +31,11 @@ pub trait Key: Clone + Ord + Hash + Eq {
 pub trait Backing: Send + Sync {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
     /// In key order from `from` (inclusive) to `to` (exclusive), or backwards.
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    );
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, each: &mut EachRow<'_>);
 }
+
+/// Receives a key and its value; says whether to go on.
+pub type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// What a checkpoint writes: key and value, `None` to delete.
 pub type Rows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
@@ -178,9 +175,7 @@ impl<K: Key, V: Record> Table<K, V> {
     /// For changing it; counts as changed from here on.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.fetch(key);
-        if self.slots.get(key)?.value.is_none() {
-            return None;
-        }
+        self.slots.get(key)?.value.as_ref()?;
         self.mark(key);
         self.slots.get_mut(key)?.value.as_mut()
     }
@@ -215,10 +210,11 @@ impl<K: Key, V: Record> Table<K, V> {
     }
 
     fn fetch(&mut self, key: &K) {
-        if !self.complete && !self.slots.contains_key(key) {
-            if let Some(value) = self.read(key) {
-                self.slots.insert(key.clone(), Slot { value: Some(value), epoch: 0 });
-            }
+        if !self.complete
+            && !self.slots.contains_key(key)
+            && let Some(value) = self.read(key)
+        {
+            self.slots.insert(key.clone(), Slot { value: Some(value), epoch: 0 });
         }
     }
 

@@ -55,10 +55,10 @@ fn fire(state: &mut State, key: &TimerKey, cx: &mut Cx<'_>) {
     if journey.stage_no(&stage) != Some(timer.in_stage) {
         return;
     }
-    if let Some(when) = &timer.when {
-        if !bonds::holds(state, key.person, key.subject, when, None, key.due) {
-            return;
-        }
+    if let Some(when) = &timer.when
+        && !bonds::holds(state, key.person, key.subject, when, None, key.due)
+    {
+        return;
     }
     if let Some(message) = &timer.send {
         send(state, key, &journey.name, message, cx);

@@ -22,6 +22,7 @@ mod tests {
 
     /// A file of the folder that EVERBOND_FIXTURES names, or `None`, saying so, when it is unset.
     pub(super) fn fixture(name: &str) -> Option<String> {
+        #[allow(clippy::disallowed_methods, reason = "a test reads where its extra cases are")]
         let Ok(folder) = std::env::var("EVERBOND_FIXTURES") else {
             eprintln!("skipped: EVERBOND_FIXTURES is not set, {name} is not read");
             return None;

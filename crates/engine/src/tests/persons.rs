@@ -1,0 +1,191 @@
+//! Who is who: joining, keeping apart, undoing, forgetting.
+
+use expect_test::expect;
+use model::entry::{Body, SplitWhat};
+use model::outcome::Outcome;
+
+use super::{World, alias, split_merge, subject};
+
+const GUIDED: &str = include_str!("../../tests/guided.yaml");
+
+fn world(script: &str) -> World {
+    let mut world = World::new(GUIDED);
+    world.play(script);
+    world
+}
+
+#[test]
+fn anonymous_becomes_known_and_keeps_its_history() {
+    let world = world(
+        "
+        anonymous:a1 | page.viewed of=model kind=fan
+        anonymous:a1 user:u1 | person.identified traits.name=Ümit
+        user:u1 | page.viewed of=model
+        ",
+    );
+    let person = world.state.person(world.person("anonymous:a1")).unwrap();
+    assert_eq!(world.person("anonymous:a1"), world.person("user:u1"));
+    assert_eq!(person.touches, 3);
+    assert_eq!(person.traits.text("name"), Some("Ümit"));
+}
+
+#[test]
+fn two_histories_become_one_in_order() {
+    // The phone saw the order's page first; had the join been known, the order came last.
+    let world = world(
+        "
+        anonymous:phone | page.viewed of=model kind=fan
+        user:u1 | campaign.clicked campaign=spring
+        +1d user:u1 | order.placed of=model
+        anonymous:phone user:u1 | page.viewed of=model
+        ",
+    );
+    let id = world.person("user:u1");
+    assert_eq!(world.person("anonymous:phone"), id);
+    let bond = world.state.bond(id, subject("model")).unwrap();
+    let stages: Vec<&str> = bond.moves.iter().map(|moved| &*moved.stage).collect();
+    assert_eq!(stages, ["engaged", "awaiting_delivery"]);
+    assert_eq!(world.state.meta().persons, 1);
+    assert_eq!(world.state.hash(), world.replayed().hash());
+}
+
+#[test]
+fn two_customers_share_a_browser_and_stay_two() {
+    let world = world(
+        "
+        anonymous:browser user:u1 | page.viewed of=model kind=fan
+        anonymous:browser user:u2 | page.viewed of=model
+        anonymous:browser user:u2 | order.placed of=model
+        ",
+    );
+    assert_ne!(world.person("user:u1"), world.person("user:u2"));
+    assert_eq!(world.person("anonymous:browser"), world.person("user:u1"));
+    let first = world.state.bond(world.person("user:u1"), subject("model")).unwrap();
+    assert_eq!(&*first.stage, "engaged");
+}
+
+#[test]
+fn an_alias_call_that_conflicts_changes_nothing() {
+    let mut world = world(
+        "
+        user:u1 | page.viewed of=model kind=fan
+        user:u2 | page.viewed of=model
+        ",
+    );
+    let before = (world.person("user:u1"), world.person("user:u2"));
+    world.play("user:u1 user:u2 | person.aliased");
+    assert_eq!(before, (world.person("user:u1"), world.person("user:u2")));
+    world.play("user:u1 | person.aliased");
+    assert_eq!(world.state.person(before.0).unwrap().aliases.len(), 1);
+    world.play("user:u1 user:old | person.aliased");
+    assert_eq!(world.person("user:old"), before.0);
+}
+
+#[test]
+fn a_merge_and_its_undoing_is_the_identity() {
+    let mut world = world(
+        "
+        !user:u1 device:d1 | product.bought of=A1
+        user:u1 | product.recommended of=A1
+        email:b@example.com | page.viewed of=model kind=fan traits.name=Bea
+        email:b@example.com | consent.given purpose=marketing
+        ",
+    );
+    let near = model::context::Context {
+        location: Some(super::here(50.0)),
+        ..model::context::Context::default()
+    };
+    world.sees("email:b@example.com", "model", near);
+    let (first, second) = (world.person("user:u1"), world.person("email:b@example.com"));
+    let before = (tell(&world, "user:u1"), tell(&world, "email:b@example.com"));
+    world.put(Body::Merge { keep: first, gone: second, reason: "same name".into() });
+    assert_eq!(world.person("email:b@example.com"), first);
+    let merge = world.state.person(first).unwrap().merges[0].seq;
+    assert!(matches!(split_merge(&mut world, first, merge), Outcome::Accepted(_)));
+    assert_eq!(world.person("email:b@example.com"), second);
+    assert_eq!(before, (tell(&world, "user:u1"), tell(&world, "email:b@example.com")));
+    // Set apart by staff, a common touch does not join them again.
+    world.play("user:u1 email:b@example.com | page.viewed of=model");
+    assert_ne!(world.person("user:u1"), world.person("email:b@example.com"));
+    assert_eq!(world.state.hash(), world.replayed().hash());
+}
+
+#[test]
+fn some_aliases_can_be_split_off() {
+    let mut world = world(
+        "
+        user:u1 device:d1 | page.viewed of=model kind=fan
+        device:d1 | order.placed of=model
+        user:u1 | page.viewed of=model
+        ",
+    );
+    let person = world.person("user:u1");
+    let what = SplitWhat::Aliases(vec![alias("device:d1")]);
+    world.put(Body::Split { person, what, reason: "a friend's phone".into() });
+    let bond = world.state.bond(person, subject("model")).unwrap();
+    assert_eq!(&*bond.stage, "engaged");
+    drop(bond);
+    let other = world.state.bond(world.person("device:d1"), subject("model")).unwrap();
+    assert_eq!(&*other.stage, "awaiting_delivery");
+}
+
+#[test]
+fn a_message_is_counted_once() {
+    let mut world = World::new(GUIDED);
+    expect![[r#"
+        user:u1 | page.viewed of=model kind=fan id=m1
+          p7 model prospect engaged
+        user:u1 | page.viewed of=model kind=fan id=m1
+          duplicate
+    "#]]
+    .assert_eq(&world.play(
+        "
+        user:u1 | page.viewed of=model kind=fan id=m1
+        user:u1 | page.viewed of=model kind=fan id=m1
+        ",
+    ));
+    assert_eq!(world.state.meta().duplicates, 1);
+}
+
+#[test]
+fn wiped_is_gone_and_the_unit_keeps_its_history() {
+    let mut world = world(
+        "
+        !user:u1 device:d1 | product.bought of=A1
+        - | product.failed of=A1 state.error=paper_jam
+        user:u1 | product.recommended of=A1
+        user:u2 device:d1 | page.viewed of=model
+        ",
+    );
+    let person = world.person("user:u1");
+    let code = world.state.person(person).unwrap().links[0].code.clone();
+    assert_eq!(world.put(Body::Wipe { person, receipt: 5 }), Outcome::accepted());
+    assert!(world.state.person(person).is_none());
+    assert!(world.state.person_by_alias(&alias("user:u1")).is_none());
+    assert!(world.state.bond(person, subject("A1")).is_none());
+    assert!(world.state.person_by_alias(&alias("user:u2")).is_some());
+    let unit = world.state.product(subject("A1")).unwrap();
+    assert_eq!((unit.owner, unit.touches), (None, 3));
+    assert_eq!(unit.state.text("error"), Some("paper_jam"));
+    drop(unit);
+    assert_eq!(world.state.referral(&code).unwrap().person, None);
+    // The touch that went to somebody else carries the wiped person's device, so it goes too.
+    let (_, seqs) = world.state.purges().next().unwrap();
+    assert_eq!(seqs.len(), 4);
+    assert_eq!(world.state.timer_count(), 0);
+    let receipt = world.state.receipt(5).unwrap().clone();
+    assert_eq!((receipt.aliases, receipt.bonds, receipt.touches), (2, 1, 2));
+}
+
+fn tell(world: &World, name: &str) -> String {
+    let id = world.person(name);
+    let person = world.state.person(id).unwrap();
+    let mut bonds = String::new();
+    for subject in &person.bonds {
+        bonds += &format!("{subject:?} {:?}\n", *world.state.bond(id, *subject).unwrap());
+    }
+    format!(
+        "{id} {:?} {:?} {:?} {:?} {:?} {} touches\n{bonds}",
+        person.aliases, person.traits, person.consents, person.grants, person.links, person.touches
+    )
+}
