@@ -11,7 +11,7 @@ use model::touch::Touch;
 
 use crate::index::Entity;
 use crate::record::Product;
-use crate::state::{History, Published, State, seen_key};
+use crate::state::{History, State, seen_key};
 use crate::{bonds, grants, identity, referrals, split, tally, timers, wipe};
 
 /// What must happen outside once the entry is durable.

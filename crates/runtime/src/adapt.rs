@@ -5,6 +5,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use engine::table::EachRow;
 use engine::{Backing, History};
 use model::bytes::Corrupt;
 use model::entry::{Body, Entry, Seq};
@@ -18,13 +19,7 @@ impl<S: Store> Backing for StoreBacking<S> {
         self.0.get(key).unwrap_or_else(|error| stop(&error))
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) {
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, each: &mut EachRow<'_>) {
         self.0.scan(from, to, reverse, each).unwrap_or_else(|error| stop(&error));
     }
 }
