@@ -1,0 +1,490 @@
+//! Starts the server and stops it: opens the data folder, starts the one loop, listens, and lets
+//! every request pass the same way in and out. What a request does is in the routes.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use model::entry::{Body as EntryBody, Key, KeyScope};
+use model::limits;
+use runtime::{Core, OpenError, Opened, Options, Pace};
+use storage::{DataDir, LogOptions, LsmStore, StorageError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+
+use crate::app::{App, Inner, Settings, now, random_text, secret_hash};
+use crate::config::Config;
+use crate::health::{AskDisk, DiskNumbers};
+use crate::problem::Problem;
+use crate::receipt::Signer;
+use crate::route::{Route, Who};
+
+/// Connections at once; each live stream holds one.
+const CONNECTIONS: usize = limits::STREAMS + 8_192;
+/// A client has this long to send the head of a request, and after it for the rest.
+const HEAD_WAIT: Duration = Duration::from_secs(20);
+const REQUEST_WAIT: Duration = Duration::from_secs(120);
+/// At a stop, running requests have this long.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// A server that runs. Dropping it does not stop it; [`Started::stop`] does.
+pub struct Started {
+    /// The address it listens on, with the port that was taken.
+    pub addr: SocketAddr,
+    pub app: App,
+    /// What opening the data folder found.
+    pub opened: Opened,
+    stop: watch::Sender<bool>,
+    serving: tokio::task::JoinHandle<()>,
+    running: runtime::Running,
+    /// Holds the folder's lock until the loop has written its last.
+    data: Arc<DataDir>,
+}
+
+#[derive(Debug)]
+pub enum StartError {
+    Storage(StorageError),
+    Open(OpenError),
+    Listen { addr: SocketAddr, source: io::Error },
+    SigningKey(io::Error),
+    FirstKeys(Problem),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Storage(error) => error.fmt(f),
+            StartError::Open(error) => error.fmt(f),
+            StartError::Listen { addr, source } => {
+                write!(f, "cannot listen on {addr}: {source}; choose another address with --listen")
+            }
+            StartError::SigningKey(error) => write!(f, "the file signing.key: {error}"),
+            StartError::FirstKeys(problem) => {
+                write!(f, "the first keys cannot be made: {}", problem.to_json()["detail"])
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A data folder that this process has opened, without a server.
+pub struct Folder {
+    pub data: Arc<DataDir>,
+    pub store: Arc<LsmStore>,
+    pub core: Core<storage::RealDisk, LsmStore>,
+    pub opened: Opened,
+}
+
+/// Opens the data folder and folds in what the last checkpoint does not hold.
+pub fn open_folder(config: &Config) -> Result<Folder, StartError> {
+    let data = Arc::new(DataDir::open(&config.data).map_err(StartError::Storage)?);
+    let store = LsmStore::open(data.store_folder(), config.cache_bytes());
+    let store = Arc::new(store.map_err(StartError::Storage)?);
+    let options = Options { log: LogOptions::default(), keep_in_memory: config.keep_in_memory() };
+    let opened = Core::open(data.log_disk(), store.clone(), options);
+    let (core, opened) = opened.map_err(StartError::Open)?;
+    Ok(Folder { data, store, core, opened })
+}
+
+/// Starts everything and returns when it answers requests. Must run inside tokio.
+pub async fn start(config: Config) -> Result<Started, StartError> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| StartError::Listen { addr: config.listen, source })?;
+    let addr = listener.local_addr().unwrap_or(config.listen);
+    let opening = config.clone();
+    let folder = tokio::task::spawn_blocking(move || open_folder(&opening))
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    let Folder { data, store, core, opened } = folder;
+    tell_opened(&opened);
+    let signer = Signer::open(&data.path().join("signing.key")).map_err(StartError::SigningKey)?;
+    let hub = Arc::new(crate::hub::Hub::default());
+    let pace = Pace {
+        checkpoint_every: Duration::from_secs(u64::from(config.checkpoint_seconds)),
+        ..Pace::default()
+    };
+    let told_hub = hub.clone();
+    let tell = move |told: runtime::Told| told_hub.tell(told.seq, &told.changes);
+    let (engine, running) = runtime::start(core, pace, now, tell);
+    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{addr}"));
+    let settings =
+        Settings { public_url, company: config.company.clone(), backup_days: config.backup_days };
+    let app = App::new(Inner {
+        engine,
+        hub,
+        settings,
+        signer,
+        limiter: crate::limiter::Limiter::default(),
+        memory: crate::memory::Memory::default(),
+        requests: crate::metrics::Requests::default(),
+    });
+    first_keys(&app, &config).await.map_err(StartError::FirstKeys)?;
+    let (stop, stopping) = watch::channel(false);
+    let disk = ask_disk(&data, &store, &app);
+    let router = router(app.clone(), routes(disk), stopping.clone());
+    let serving = tokio::spawn(accept(listener, router, stopping));
+    tracing::info!(%addr, url = app.settings.public_url, "listening");
+    Ok(Started { addr, app, opened, stop, serving, running, data })
+}
+
+impl Started {
+    /// Stops listening, lets running requests finish, closes live streams, writes a last
+    /// checkpoint, closes the log.
+    pub async fn stop(self) -> Result<(), StorageError> {
+        let Started { app, stop, serving, running, data, .. } = self;
+        stop.send_replace(true);
+        if serving.await.is_err() {
+            tracing::error!("the listener had stopped before");
+        }
+        drop(app);
+        let stopped = tokio::task::spawn_blocking(move || running.stop()).await;
+        drop(data);
+        stopped.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+fn tell_opened(opened: &Opened) {
+    let log = &opened.log;
+    tracing::info!(
+        last_entry = log.last_seq,
+        checkpoint = opened.checkpoint,
+        replayed = opened.replayed,
+        segments = log.segments,
+        "data folder opened"
+    );
+    if log.torn_bytes_cut > 0 {
+        tracing::warn!(
+            bytes = log.torn_bytes_cut,
+            "the log ended in a group that was never acknowledged; it was cut"
+        );
+    }
+    if log.purges_redone > 0 || log.indexes_rebuilt > 0 {
+        tracing::info!(
+            purges_redone = log.purges_redone,
+            indexes_rebuilt = log.indexes_rebuilt,
+            "what a crash had broken off was finished"
+        );
+    }
+}
+
+/// Makes the keys that the settings name, in a folder that has none.
+async fn first_keys(app: &App, config: &Config) -> Result<(), Problem> {
+    if app.engine.state().keys().next().is_some() {
+        return Ok(());
+    }
+    let scopes =
+        [(KeyScope::Write, &config.first_write_key), (KeyScope::Secret, &config.first_secret_key)];
+    for (scope, text) in scopes {
+        if let Some(text) = text {
+            app.submit(EntryBody::PutKey(key_of(scope, "first", text))).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is stored of a key's text.
+pub fn key_of(scope: KeyScope, name: &str, text: &str) -> Key {
+    let id_len = text.rfind('_').unwrap_or(text.len());
+    Key {
+        id: text[..id_len].into(),
+        name: name.into(),
+        scope,
+        hash: secret_hash(text),
+        made: now(),
+    }
+}
+
+fn ask_disk(data: &Arc<DataDir>, store: &Arc<LsmStore>, app: &App) -> AskDisk {
+    use storage::Store as _;
+    // Weak, so that a closed server leaves the folder and its lock to the next one.
+    let (data, store) = (Arc::downgrade(data), Arc::downgrade(store));
+    let reader = app.engine.reader().clone();
+    Arc::new(move || {
+        let (Some(data), Some(store)) = (data.upgrade(), store.upgrade()) else {
+            return DiskNumbers::default();
+        };
+        DiskNumbers {
+            free: data.free_bytes().unwrap_or(0),
+            log: reader.disk_bytes().unwrap_or(0),
+            store: store.disk_bytes().unwrap_or(0),
+            store_in_trouble: store.trouble().is_some(),
+        }
+    })
+}
+
+/// Every route of the server.
+pub fn routes(disk: AskDisk) -> Vec<Route> {
+    let mut routes = Vec::new();
+    routes.extend(crate::health::routes(disk));
+    routes
+}
+
+/// The router with all that every request passes.
+fn router(app: App, routes: Vec<Route>, stopping: watch::Receiver<bool>) -> Router {
+    let open: Arc<[&'static str]> = routes
+        .iter()
+        .filter(|route| matches!(route.who, Who::WriteKey | Who::Public))
+        .map(|route| route.path)
+        .collect();
+    let passing = Passing { app: app.clone(), open, stopping };
+    crate::route::router(routes)
+        .fallback(|| async { Problem::new("not_found", "no route has this address") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new("method_not_allowed", "this address has other methods")
+        })
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES))
+        .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
+            pass(passing.clone(), request, next)
+        }))
+        .with_state(app)
+}
+
+#[derive(Clone)]
+struct Passing {
+    app: App,
+    /// Addresses that pages of other origins may call: they take a key or nothing, no cookie.
+    open: Arc<[&'static str]>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// What every request passes: a name for it, a limit on its time, panics and plain-text errors
+/// made into problems, headers, a line in the log, numbers. Neither the address's query nor any
+/// value of it is logged: both can hold what belongs to a person.
+async fn pass(passing: Passing, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = matched.unwrap_or_else(|| "none".into());
+    let id = request_id(&request);
+    let open = passing.open.contains(&route.as_str());
+    let response = if open && method == Method::OPTIONS {
+        preflight()
+    } else {
+        match tokio::time::timeout(REQUEST_WAIT, caught(next.run(request))).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(())) => {
+                tracing::error!(request = id, route, "a handler panicked");
+                Problem::new("internal", "the request could not be answered")
+                    .with("request", id.as_str().into())
+                    .into_response()
+            }
+            Err(_) => Problem::new("busy", "it took longer than 120 seconds")
+                .retry_after(5)
+                .into_response(),
+        }
+    };
+    let mut response = as_problem(response).await;
+    add_headers(&mut response, &id, open);
+    let status = response.status().as_u16();
+    let micros = begun.elapsed().as_micros() as u64;
+    passing.app.requests.count(&format!("{method} {route}"), status, micros);
+    let quiet = matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics");
+    if quiet && status < 500 {
+        tracing::debug!(%method, route, status, micros, request = id, "answered");
+    } else {
+        tracing::info!(%method, route, status, micros, request = id, "answered");
+    }
+    end_stream_at_stop(response, passing.stopping)
+}
+
+/// The caller's name for the request if it is a plain one, else a new one.
+fn request_id(request: &Request) -> String {
+    let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let plain = |text: &&str| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    given.filter(plain).map_or_else(|| random_text(12), str::to_owned)
+}
+
+/// `Err` when the handler panicked; the panic itself was printed where it happened.
+async fn caught(answer: impl Future<Output = Response>) -> Result<Response, ()> {
+    let mut answer = Box::pin(answer);
+    poll_fn(move |context| {
+        // The future is dropped after a panic, so nobody sees what it left half done.
+        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(())),
+        }
+    })
+    .await
+}
+
+/// What the framework refuses by itself (a query it cannot read, a body that is too long) is
+/// plain text; callers are promised a problem.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let plain = match response.headers().get(header::CONTENT_TYPE) {
+        Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
+        None => true,
+    };
+    if !(status.is_client_error() || status.is_server_error()) || !plain {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let code = match status {
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "bad_encoding",
+        StatusCode::UNPROCESSABLE_ENTITY => "invalid",
+        _ if status.is_server_error() => "internal",
+        _ => "bad_request",
+    };
+    Problem::new(code, text).into_response()
+}
+
+/// Other origins may call with a key, never with a cookie.
+fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, content-encoding, idempotency-key, x-request-id",
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+fn add_headers(response: &mut Response, id: &str, open: bool) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-request-id", id);
+    }
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if open {
+        let name = header::ACCESS_CONTROL_ALLOW_ORIGIN;
+        headers.entry(name).or_insert(HeaderValue::from_static("*"));
+    }
+}
+
+/// A live stream ends by itself only when its page is closed; a stop must not wait for that.
+fn end_stream_at_stop(response: Response, stopping: watch::Receiver<bool>) -> Response {
+    let stream = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if !stream {
+        return response;
+    }
+    let stopped = Box::pin(async move {
+        let mut stopping = stopping;
+        // An error means that the server is gone, which ends the stream as well.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    });
+    response.map(|inner| Body::new(UntilStop { inner, stopped }))
+}
+
+struct UntilStop {
+    inner: Body,
+    stopped: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl axum::body::HttpBody for UntilStop {
+    type Data = axum::body::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        if self.stopped.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        std::pin::Pin::new(&mut self.inner).poll_frame(context)
+    }
+}
+
+/// Takes connections until the stop, then waits for those that run.
+async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = room.clone().acquire_owned().await.expect("it is never closed");
+        let accepted = tokio::select! {
+            accepted = listener.accept() => Some(accepted),
+            _ = stopping.wait_for(|stop| *stop) => None,
+        };
+        let (stream, peer) = match accepted {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(error)) => {
+                // Too many open files, mostly: some will close.
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            None => break,
+        };
+        let serving = connection(stream, peer, router.clone(), stopping.clone());
+        connections.spawn(async move {
+            serving.await;
+            drop(permit);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_WAIT, all).await.is_err() {
+        tracing::warn!("some requests did not finish within 10 seconds and were cut off");
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
+    // Small answers leave at once; a connection that refuses the option works all the same.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
+        let mut request = request.map(|body: hyper::body::Incoming| Body::new(body));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let serving = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let finished = tokio::select! {
+        result = serving.as_mut() => Some(result),
+        _ = stopping.wait_for(|stop| *stop) => None,
+    };
+    let result = match finished {
+        Some(result) => result,
+        None => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = result {
+        // Clients go away at any point; that is not ours to repair.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
