@@ -10,6 +10,7 @@ pub mod json;
 pub mod mapping;
 pub mod native;
 pub mod parts;
+pub mod routes;
 pub mod segment;
 pub mod table;
 

@@ -1,0 +1,448 @@
+//! The ways in over HTTP: native touches, Segment's tracking API under its own names and the short
+//! ones of its browser SDK, and the settings that this SDK asks for first.
+//!
+//! What can be read is answered with 200, whatever became of each item: SDKs send a batch again
+//! and again if one of its items makes it fail. Refused items go to the log as they came. Pages of
+//! any origin may call these routes, because a company's shop is not on our origin; they carry a
+//! key and never a cookie.
+
+use std::borrow::Cow;
+
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use model::alias::{Alias, AliasKind};
+use model::entry::{Body, KeyScope, Seq};
+use model::limits;
+use model::outcome::Outcome;
+use model::touch::{Source, Touch};
+use serde_json::{Value as Json, json};
+
+use super::mapping::Mapping;
+use super::native::{self, Defaults};
+use super::segment::{self, Call};
+use super::{Bad, Parsed, body};
+use crate::app::{App, now};
+use crate::auth;
+use crate::problem::Problem;
+use crate::route::{Route, Who};
+
+/// Path, call, what it does.
+const SEGMENT_PATHS: [(&str, Call, &str); 15] = [
+    ("/v1/identify", Call::Identify, "Say who somebody is"),
+    ("/v1/track", Call::Track, "Say what somebody did"),
+    ("/v1/page", Call::Page, "Say which page was viewed"),
+    ("/v1/screen", Call::Screen, "Say which screen of an app was viewed"),
+    ("/v1/group", Call::Group, "Say which account somebody belongs to"),
+    ("/v1/alias", Call::Alias, "Say that two ids are one person's"),
+    ("/v1/batch", Call::Batch, "Several of these calls at once"),
+    ("/v1/import", Call::Import, "Several of these calls from the past, times as they are"),
+    ("/v1/i", Call::Identify, "The browser SDK's short form of identify"),
+    ("/v1/t", Call::Track, "The browser SDK's short form of track"),
+    ("/v1/p", Call::Page, "The browser SDK's short form of page"),
+    ("/v1/s", Call::Screen, "The browser SDK's short form of screen"),
+    ("/v1/g", Call::Group, "The browser SDK's short form of group"),
+    ("/v1/a", Call::Alias, "The browser SDK's short form of alias"),
+    ("/v1/b", Call::Batch, "The browser SDK's short form of batch"),
+];
+
+const PROBLEMS: &[&str] =
+    &["bad_json", "bad_encoding", "too_large", "busy", "disk_full", "stopping"];
+const KEY_QUERY: (&str, &str) = ("writeKey", "the key, where a header cannot be set");
+
+pub fn routes() -> Vec<Route> {
+    let mut routes = vec![touches_route(), settings_route()];
+    for (path, call, summary) in SEGMENT_PATHS {
+        let handler = post(move |State(app): State<App>, request: Request| async move {
+            segment_call(&app, call, request).await
+        });
+        routes.push(Route {
+            method: "post",
+            path,
+            who: Who::WriteKey,
+            tag: "Segment's tracking API",
+            summary,
+            about: "As Segment's specification has it; the SDKs of Segment and RudderStack work \
+                    unchanged. An item that is not understood does not fail the call: it is kept \
+                    and listed under /v1/refused.",
+            query: &[KEY_QUERY],
+            body: segment_body(call),
+            answer: (200, json!({"type": "object", "example": {"success": true}})),
+            problems: PROBLEMS,
+            handler: open_to_all_origins(handler),
+        });
+    }
+    routes
+}
+
+fn touches_route() -> Route {
+    let example = json!({"kind": "product.used", "id": "0b1f…", "aliases": {"user": "u1"},
+        "products": ["/01/09506000134352/21/A1"], "properties": {"pages": 12}});
+    let answer = json!({"accepted": 1, "duplicates": 0, "refused": 1, "results": [
+        {"status": "accepted", "seq": 12},
+        {"status": "refused", "seq": 13, "code": "bad_kind", "at": "touches[1].kind",
+         "detail": "the kind is missing", "hint": "…", "line": 1, "column": 80}]});
+    Route {
+        method: "post",
+        path: "/v1/touches",
+        who: Who::WriteKey,
+        tag: "Touches",
+        summary: "Send touches",
+        about: "One object, a list, or NDJSON; plain or packed with gzip, zstd or deflate; at \
+                most 10,000 touches of 32 KiB and 4 MiB in all. Each is answered in its order. A \
+                touch with an `id` is counted once however often it is sent; without ids, an \
+                Idempotency-Key does the same for the request.",
+        query: &[KEY_QUERY],
+        body: json!({"type": "object", "required": ["kind"], "example": example}),
+        answer: (200, json!({"type": "object", "example": answer})),
+        problems: PROBLEMS,
+        handler: open_to_all_origins(post(|State(app): State<App>, request: Request| async move {
+            touches(&app, request).await
+        })),
+    }
+}
+
+fn settings_route() -> Route {
+    Route {
+        method: "get",
+        path: "/v1/projects/{key}/settings",
+        who: Who::Public,
+        tag: "Segment's tracking API",
+        summary: "What Segment's browser SDK asks for before it sends",
+        about: "Give this server's address to the SDK as `cdnURL`; it then sends here.",
+        query: &[],
+        body: Json::Null,
+        answer: (
+            200,
+            json!({"type": "object", "example": settings_of("wk_1", "https://e.example")}),
+        ),
+        problems: &["bad_key"],
+        handler: open_to_all_origins(get(settings)),
+    }
+}
+
+fn segment_body(call: Call) -> Json {
+    let example = match call {
+        Call::Identify => json!({"userId": "u1", "traits": {"email": "ann@example.com"}}),
+        Call::Track => json!({"userId": "u1", "event": "Order Completed",
+            "properties": {"total": 49.9, "currency": "EUR"}}),
+        Call::Page | Call::Screen => json!({"anonymousId": "a1", "name": "Home"}),
+        Call::Group => json!({"userId": "u1", "groupId": "acct-1"}),
+        Call::Alias => json!({"userId": "u1", "previousId": "a1"}),
+        Call::Batch | Call::Import => json!({"batch": [
+            {"type": "track", "userId": "u1", "event": "Order Completed"}]}),
+    };
+    json!({"type": "object", "example": example})
+}
+
+async fn segment_call(app: &App, call: Call, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let mut key = presented_key(&parts.headers, parts.uri.query()).map(|text| known(app, &text));
+    if let Some(Err(problem)) = key {
+        return Err(problem);
+    }
+    let bytes = read_body(&parts.headers, body).await?;
+    let bytes = unpacked(&parts.headers, &bytes)?;
+    let mapping = mapping_of(app)?;
+    let parsed = segment::parse(call, &bytes, now(), &mapping)?;
+    if key.is_none() {
+        key = parsed.write_key.as_deref().map(|text| known(app, text));
+    }
+    let scope = key.unwrap_or_else(|| Err(no_key()))?;
+    submit(app, parsed, Source::Segment, scope).await?;
+    Ok(json_response(&json!({"success": true})))
+}
+
+async fn touches(app: &App, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let key = presented_key(&parts.headers, parts.uri.query()).ok_or_else(no_key)?;
+    let scope = known(app, &key)?;
+    let bytes = read_body(&parts.headers, body).await?;
+    let bytes = unpacked(&parts.headers, &bytes)?;
+    let defaults = Defaults {
+        trusted: scope == KeyScope::Secret,
+        idempotency_key: text(&parts.headers, "idempotency-key"),
+        ..Defaults::of(Source::Native)
+    };
+    let parsed = native::parse(&bytes, text(&parts.headers, "content-type"), now(), &defaults)?;
+    let results = submit(app, parsed, Source::Native, scope).await?;
+    Ok(json_response(&answer_of(&results)))
+}
+
+async fn settings(State(app): State<App>, Path(key): Path<String>) -> Result<Response, Problem> {
+    known(&app, &key)?;
+    Ok(json_response(&settings_of(&key, &app.settings.public_url)))
+}
+
+/// What became of one item.
+pub enum Became {
+    Accepted(Seq),
+    Duplicate,
+    /// Refused by the fold, which knows the state.
+    RefusedByFold(Seq, &'static str, String),
+    /// Not understood; kept under this place in the log.
+    Bad(Seq, Bad),
+}
+
+/// Brings what was read to the log, refused items too, and says of each what became of it.
+pub async fn submit(
+    app: &App,
+    parsed: Parsed,
+    source: Source,
+    scope: KeyScope,
+) -> Result<Vec<Became>, Problem> {
+    if parsed.items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut bads = Vec::with_capacity(parsed.items.len());
+    let mut bodies = Vec::with_capacity(parsed.items.len());
+    for item in parsed.items {
+        match item {
+            Ok(mut touch) => {
+                touch.trusted = scope == KeyScope::Secret;
+                name_former_user(app, &mut touch);
+                bodies.push(Body::Touch(touch));
+                bads.push(None);
+            }
+            Err(mut bad) => {
+                let raw = std::mem::take(&mut bad.raw);
+                let (code, reason) = (bad.code.into(), bad.reason().into());
+                bodies.push(Body::Refused { source, code, reason, raw });
+                bads.push(Some(bad));
+            }
+        }
+    }
+    let answers = app.engine.submit(bodies).await?;
+    let became = answers.into_iter().zip(bads).map(|((seq, outcome), bad)| match (bad, outcome) {
+        (Some(bad), _) => Became::Bad(seq, bad),
+        (None, Outcome::Accepted(_)) => Became::Accepted(seq),
+        (None, Outcome::Duplicate) => Became::Duplicate,
+        (None, Outcome::Refused(refusal)) => {
+            Became::RefusedByFold(seq, refusal.code, refusal.detail)
+        }
+    });
+    Ok(became.collect())
+}
+
+/// The former id of an alias call is read as an anonymous one. If the company itself makes the
+/// call, and the id is that of a user, then two users are meant to become one. A write key, which
+/// may be public, cannot join users.
+fn name_former_user(app: &App, touch: &mut Touch) {
+    if !touch.trusted || touch.kind.as_str() != "person.aliased" {
+        return;
+    }
+    let Some(former) = touch.properties.text("previous_id") else { return };
+    let Ok(user) = Alias::new(AliasKind::User, former) else { return };
+    if app.engine.state().person_by_alias(&user).is_some() {
+        touch.aliases.push(user);
+        touch.settle_aliases();
+    }
+}
+
+/// The answer to native touches.
+pub fn answer_of(results: &[Became]) -> Json {
+    let (mut accepted, mut duplicates, mut refused) = (0, 0, 0);
+    let list: Vec<Json> = results
+        .iter()
+        .map(|became| match became {
+            Became::Accepted(seq) => {
+                accepted += 1;
+                json!({"status": "accepted", "seq": seq})
+            }
+            Became::Duplicate => {
+                duplicates += 1;
+                json!({"status": "duplicate"})
+            }
+            Became::RefusedByFold(seq, code, detail) => {
+                refused += 1;
+                json!({"status": "refused", "seq": seq, "code": code, "detail": detail})
+            }
+            Became::Bad(seq, bad) => {
+                refused += 1;
+                json!({"status": "refused", "seq": seq, "code": bad.code, "detail": bad.detail,
+                    "at": bad.at, "hint": bad.hint, "line": bad.line, "column": bad.column})
+            }
+        })
+        .collect();
+    json!({"accepted": accepted, "duplicates": duplicates, "refused": refused, "results": list})
+}
+
+/// As the browser SDK reads it: where to send, and that it shall measure nothing for others.
+fn settings_of(key: &str, public_url: &str) -> Json {
+    let (protocol, host) = public_url.split_once("://").unwrap_or(("http", public_url));
+    let all = json!({"__default": {"enabled": true, "integrations": {}}});
+    json!({
+        "integrations": {
+            "Segment.io": {
+                "apiKey": key,
+                "apiHost": format!("{host}/v1"),
+                "protocol": protocol,
+                "addBundledMetadata": true,
+                "unbundledIntegrations": [],
+                "versionSettings": {"version": "4.4.7", "componentTypes": ["browser"]},
+            }
+        },
+        "plan": {"track": all, "identify": all, "group": all},
+        "metrics": {"sampleRate": 0},
+        "remotePlugins": [],
+        "edgeFunction": {},
+    })
+}
+
+fn mapping_of(app: &App) -> Result<Mapping, Problem> {
+    let state = app.engine.state();
+    Mapping::new(state.mapping()).map_err(|bad| Problem::new("internal", bad.detail))
+}
+
+/// `Authorization`, Basic or Bearer, or `?writeKey=`.
+fn presented_key(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let in_query = || {
+        let mut pairs = query?.split('&');
+        let value = pairs.find_map(|pair| pair.strip_prefix("writeKey="))?;
+        Some(value.to_owned())
+    };
+    auth::key_text(headers).filter(|text| !text.is_empty()).or_else(in_query)
+}
+
+fn known(app: &App, text: &str) -> Result<KeyScope, Problem> {
+    let key = auth::check_key(app, text.trim());
+    key.map(|key| key.scope).ok_or_else(|| Problem::new("bad_key", "this write key is not known"))
+}
+
+fn no_key() -> Problem {
+    Problem::new("no_key", "send the write key as the user of Basic, as Bearer or as ?writeKey=")
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+async fn read_body(headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<u8>, Problem> {
+    let said: Option<usize> = text(headers, "content-length").and_then(|text| text.parse().ok());
+    if let Some(len) = said.filter(|len| *len > limits::BODY_BYTES) {
+        return Err(body::too_large(len, limits::BODY_BYTES).into());
+    }
+    match axum::body::to_bytes(body, limits::BODY_BYTES).await {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) => {
+            // The sender went away, or sent more than it said.
+            let detail = format!("the body broke off or is too large: {error}");
+            Err(Problem::new(if said.is_some() { "bad_request" } else { "too_large" }, detail))
+        }
+    }
+}
+
+fn unpacked<'b>(headers: &HeaderMap, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, Problem> {
+    Ok(body::unpack(bytes, text(headers, "content-encoding"))?)
+}
+
+fn json_response(body: &Json) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+impl From<super::Problem> for Problem {
+    fn from(problem: super::Problem) -> Problem {
+        let code = match problem.status {
+            413 => "too_large",
+            415 => "bad_encoding",
+            422 => "invalid",
+            _ if problem.code == "bad_json" || problem.code == "bad_text" => "bad_json",
+            _ => "bad_request",
+        };
+        let answer = Problem::new(code, format!("{}; {}", problem.detail, problem.hint));
+        match problem.place {
+            Some((line, column)) => answer.at(json!({"line": line, "column": column})),
+            None => answer,
+        }
+    }
+}
+
+/// Lets pages of any origin call it, answers their question whether they may, and shows them
+/// errors as well.
+fn open_to_all_origins(handler: MethodRouter<App>) -> MethodRouter<App> {
+    handler.options(|| async { StatusCode::NO_CONTENT }).layer(from_fn(add_cors))
+}
+
+const ALLOWED_HEADERS: &str = "authorization, content-type, content-encoding, x-retry-count, \
+    anonymousid, sentat, idempotency-key";
+
+async fn add_cors(request: Request, next: Next) -> Response {
+    let is_question = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    if is_question {
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
+        set(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        set(header::ACCESS_CONTROL_MAX_AGE, "86400");
+    } else {
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after");
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_has_its_long_and_its_short_path() {
+        for (call, long, short) in segment::CALLS {
+            for name in [long, short] {
+                let path = format!("/v1/{name}");
+                let row = SEGMENT_PATHS.iter().find(|row| row.0 == path);
+                assert_eq!(row.map(|row| row.1), Some(call), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_browser_is_sent_to_this_server() {
+        let settings = settings_of("wk_1", "https://everbond.example:8443");
+        let segment = &settings["integrations"]["Segment.io"];
+        assert_eq!(segment["apiHost"], "everbond.example:8443/v1");
+        assert_eq!((&segment["protocol"], &segment["apiKey"]), (&json!("https"), &json!("wk_1")));
+    }
+
+    #[test]
+    fn keys_are_found_in_headers_and_queries() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(presented_key(&headers, None), None);
+        let query = Some("a=b&writeKey=wk_1_x");
+        assert_eq!(presented_key(&headers, query).as_deref(), Some("wk_1_x"));
+        // "wk_2_y:" as user and empty password
+        let basic = HeaderValue::from_static("Basic d2tfMl95Og==");
+        headers.insert(header::AUTHORIZATION, basic);
+        assert_eq!(presented_key(&headers, query).as_deref(), Some("wk_2_y"));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer wk_3_z"));
+        assert_eq!(presented_key(&headers, None).as_deref(), Some("wk_3_z"));
+    }
+
+    #[test]
+    fn answers_count_and_keep_the_order() {
+        let bad = Bad::new("bad_kind", "touches[2].kind", "the kind is missing", "name it");
+        let results = [Became::Accepted(12), Became::Duplicate, Became::Bad(14, bad)];
+        let answer = answer_of(&results);
+        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(1), &json!(1)));
+        assert_eq!(answer["results"][0], json!({"status": "accepted", "seq": 12}));
+        assert_eq!(answer["results"][2]["at"], "touches[2].kind");
+    }
+
+    #[test]
+    fn problems_keep_their_status_and_place() {
+        let body = b"{\"batch\":[\n,]}";
+        let problem = segment::parse(Call::Batch, body, now(), &Mapping::default());
+        let answer = Problem::from(problem.expect_err("no JSON"));
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        let json = answer.to_json();
+        assert_eq!((&json["code"], &json["at"]["line"]), (&json!("bad_json"), &json!(2)));
+        assert!(json["message"].is_string());
+        let large = Problem::from(body::too_large(9, 8));
+        assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
