@@ -4,10 +4,12 @@
  * not yet stand between page and server, and reads it to show something at once on a slow network.
  */
 import type { Page } from "@everbond/api";
+import type { Accent } from "@everbond/ui";
 import { store } from "./store.ts";
 
 export const PAGES = "everbond-pages";
 const LAST = "everbond.last";
+const BRAND = "everbond.brand";
 
 function key(gtin: string, serial: string | null): string {
   const query = new URLSearchParams({ gtin });
@@ -52,4 +54,22 @@ export function keepLast(path: string): void {
 export function lastPath(): string | null {
   const path = store.getItem(LAST);
   return path?.startsWith("/01/") ? path : null;
+}
+
+/** The brand as it was last, so that the first paint and ‘My data’ already wear its colour. */
+export interface Brand extends Accent {
+  name: string;
+}
+
+export function keepBrand(brand: Brand): void {
+  store.setItem(BRAND, JSON.stringify(brand));
+}
+
+export function lastBrand(): Brand | null {
+  try {
+    const kept: unknown = JSON.parse(store.getItem(BRAND) ?? "null");
+    return kept && typeof kept === "object" && "hue" in kept ? (kept as Brand) : null;
+  } catch {
+    return null;
+  }
 }

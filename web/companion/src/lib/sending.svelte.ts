@@ -149,10 +149,17 @@ export async function touch(
   return !outbox.entries().some((entry) => entry.id === id);
 }
 
-export async function askHelp(where: Where, text: string, contact: string): Promise<Asked> {
+/** `from`: the screen that the person came from; it goes along at the end of the message. */
+export async function askHelp(
+  where: Where,
+  text: string,
+  contact: string,
+  from: string | null,
+): Promise<Asked> {
   const id = newId();
   const at = new Date().toISOString();
-  const body = { id, ...subject(where), text, ...(contact ? { contact } : {}) };
+  const sent = from ? `${text}\n\n[${from}]` : text;
+  const body = { id, ...subject(where), text: sent, ...(contact ? { contact } : {}) };
   sending.keepAsked([...sending.asked, { id, text, at, state: "waiting" }]);
   outbox.add({ id, path: HELP, body, at });
   await flush();
