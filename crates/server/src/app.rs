@@ -31,6 +31,8 @@ pub struct Inner {
     pub settings: Settings,
     pub signer: crate::receipt::Signer,
     pub limiter: crate::limiter::Limiter,
+    /// What is remembered for a while and may be forgotten: late answers, unrecorded decisions.
+    pub memory: crate::memory::Memory,
     pub requests: crate::metrics::Requests,
 }
 

@@ -1,0 +1,99 @@
+//! The words of the model as JSON, as the API writes them. Inner types know nothing of JSON.
+
+use model::gs1::Subject;
+use model::id::Time;
+use model::texts::Texts;
+use model::touch::{Location, Money};
+use model::value::{Map, Value};
+use serde_json::{Value as Json, json};
+
+/// RFC 3339 in UTC with milliseconds: `2026-11-22T10:00:00.000Z`.
+pub fn time_text(time: Time) -> String {
+    let moment = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
+    format!("{moment:.3}")
+}
+
+pub fn time(time: Time) -> Json {
+    Json::String(time_text(time))
+}
+
+pub fn time_or_null(moment: Option<Time>) -> Json {
+    moment.map_or(Json::Null, time)
+}
+
+/// `{"amount":"299.00","currency":"USD"}`: a text, so that no reader rounds it.
+pub fn money(money: Money) -> Json {
+    json!({ "amount": amount(money), "currency": money.currency_str() })
+}
+
+pub fn money_or_null(amount: Option<Money>) -> Json {
+    amount.map_or(Json::Null, money)
+}
+
+pub fn monies(sums: &[Money]) -> Json {
+    sums.iter().map(|sum| money(*sum)).collect()
+}
+
+/// In major units, exactly: no amount goes through a float.
+pub fn amount(money: Money) -> String {
+    let digits = Money::exponent(money.currency) as usize;
+    let sign = if money.minor < 0 { "-" } else { "" };
+    let minor = format!("{:0width$}", money.minor.unsigned_abs(), width = digits + 1);
+    let (whole, rest) = minor.split_at(minor.len() - digits);
+    if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
+}
+
+/// `{"en":"…","de":"…"}`
+pub fn texts(texts: &Texts) -> Json {
+    texts.iter().map(|(tag, text)| (tag.to_owned(), Json::from(text))).collect()
+}
+
+pub fn location(location: Location) -> Json {
+    json!({ "lat": location.lat(), "lon": location.lon() })
+}
+
+pub fn map(map: &Map) -> Json {
+    map.iter().map(|(name, own)| (name.to_owned(), value(own))).collect()
+}
+
+pub fn value(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(bool) => Json::from(*bool),
+        Value::Int(int) => Json::from(*int),
+        Value::Float(float) => Json::from(*float),
+        Value::Text(text) => Json::from(&**text),
+        Value::List(list) => list.iter().map(self::value).collect(),
+        Value::Map(own) => map(own),
+    }
+}
+
+/// `{"gtin":…,"serial":…|null,"link":"/01/…"}`
+pub fn subject(subject: Subject) -> Json {
+    json!({
+        "gtin": subject.gtin.to_string(),
+        "serial": serial(subject),
+        "link": subject.path(),
+    })
+}
+
+pub fn serial(subject: Subject) -> Json {
+    if subject.is_unit() { Json::from(subject.serial.as_str()) } else { Json::Null }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_amounts_have_one_form() {
+        assert_eq!(time_text(Time(1_795_348_800_000)), "2026-11-22T12:00:00.000Z");
+        assert_eq!(time_text(Time(1)), "1970-01-01T00:00:00.001Z");
+        let text = |minor, currency: &[u8; 3]| amount(Money { minor, currency: *currency });
+        assert_eq!(text(29_900, b"USD"), "299.00");
+        assert_eq!(text(-5, b"EUR"), "-0.05");
+        assert_eq!(text(500, b"JPY"), "500");
+        assert_eq!(text(1, b"BHD"), "0.001");
+        assert_eq!(text(i64::MIN, b"EUR"), "-92233720368547758.08");
+    }
+}
