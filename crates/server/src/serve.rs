@@ -232,6 +232,10 @@ fn ask_disk(data: &Arc<DataDir>, store: &Arc<LsmStore>, app: &App) -> AskDisk {
 pub fn routes(disk: AskDisk) -> Vec<Route> {
     let mut routes = Vec::new();
     routes.extend(crate::health::routes(disk));
+    routes.extend(crate::ingest::routes::routes());
+    routes.extend(crate::owner::routes());
+    routes.extend(crate::live::routes());
+    routes.extend(crate::resolver::routes());
     routes
 }
 
@@ -244,7 +248,7 @@ fn router(app: App, routes: Vec<Route>, stopping: watch::Receiver<bool>) -> Rout
         .collect();
     let passing = Passing { app: app.clone(), open, stopping };
     crate::route::router(routes)
-        .fallback(|| async { Problem::new("not_found", "no route has this address") })
+        .fallback(crate::web::fallback)
         .method_not_allowed_fallback(|| async {
             Problem::new("method_not_allowed", "this address has other methods")
         })
@@ -293,7 +297,10 @@ async fn pass(passing: Passing, request: Request, next: Next) -> Response {
     add_headers(&mut response, &id, open);
     let status = response.status().as_u16();
     let micros = begun.elapsed().as_micros() as u64;
-    passing.app.requests.count(&format!("{method} {route}"), status, micros);
+    // Callers can invent methods; the numbers hold only those that exist.
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
+    let named = if known.contains(&method) { method.as_str() } else { "OTHER" };
+    passing.app.requests.count(&format!("{named} {route}"), status, micros);
     let quiet = matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics");
     if quiet && status < 500 {
         tracing::debug!(%method, route, status, micros, request = id, "answered");
@@ -357,7 +364,9 @@ fn preflight() -> Response {
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, content-encoding, idempotency-key, x-request-id",
+            // The last three are what Segment's browser SDK sends with a retry.
+            "authorization, content-type, content-encoding, idempotency-key, x-request-id, \
+             x-retry-count, anonymousid, sentat",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
@@ -380,6 +389,8 @@ fn add_headers(response: &mut Response, id: &str, open: bool) {
     if open {
         let name = header::ACCESS_CONTROL_ALLOW_ORIGIN;
         headers.entry(name).or_insert(HeaderValue::from_static("*"));
+        let name = header::ACCESS_CONTROL_EXPOSE_HEADERS;
+        headers.entry(name).or_insert(HeaderValue::from_static("retry-after, x-request-id"));
     }
 }
 

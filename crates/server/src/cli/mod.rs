@@ -3,8 +3,15 @@
 //! Exit codes: 0 done, 1 it failed, 2 the command was not understood, 3 what was checked has
 //! mistakes.
 
+mod folder;
 mod help;
+mod http;
+mod import;
+mod inspect;
+mod journey;
+mod keys;
 mod serve;
+mod wipe;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -34,7 +41,17 @@ pub struct Command {
 }
 
 /// Every command.
-pub const COMMANDS: &[&Command] = &[&serve::SERVE, &help::HELP];
+pub const COMMANDS: &[&Command] = &[
+    &serve::SERVE,
+    &import::IMPORT,
+    &journey::CHECK,
+    &keys::NEW,
+    &keys::LIST,
+    &keys::DROP,
+    &wipe::WIPE,
+    &inspect::INSPECT,
+    &help::HELP,
+];
 
 /// What stood on the command line, sorted.
 #[derive(Debug, Default)]
