@@ -7,6 +7,7 @@ type Schemas = components["schemas"];
 
 export type Alias = Schemas["Alias"];
 export type Bond = Schemas["Bond"];
+export type Conversation = Schemas["Conversation"];
 export type Content = Schemas["Content"];
 export type Decision = Schemas["Decision"];
 export type Guide = Schemas["Guide"];
@@ -30,6 +31,7 @@ export type Question = Schemas["Question"];
 export type Reason = Schemas["Reason"];
 export type Receipt = Schemas["Receipt"];
 export type Referral = Schemas["Referral"];
+export type Said = Schemas["Said"];
 export type Session = Schemas["Session"];
 export type StageStep = Schemas["StageStep"];
 export type Step = Schemas["Step"];

@@ -186,6 +186,15 @@ export interface components {
       statement: string;
       signature: { alg: string; key: string; value: string; signed: string };
     };
+    Said: {
+      id: string;
+      kind: string;
+      mine: boolean;
+      from: string;
+      text: string;
+      time: string;
+    };
+    Conversation: { messages: components["schemas"]["Said"][] };
     HelpSent: { id: string; sent: boolean };
     /** What an owner's screen may report; the server sets who it was. */
     OwnTouch: {

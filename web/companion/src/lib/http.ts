@@ -99,6 +99,19 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
 }
 
 let session: Promise<Session> | null = null;
+let sessions = 0;
+
+/** Grows when a session was made: what was opened without one has to be opened again. */
+export function sessionsMade(): number {
+  return sessions;
+}
+
+function makeSession(): Promise<Session> {
+  return call<Session>("/v1/me/session", { method: "POST" }).then((made) => {
+    sessions += 1;
+    return made;
+  });
+}
 
 export function forgetSession(): void {
   session = null;
@@ -106,7 +119,7 @@ export function forgetSession(): void {
 
 /** A call that needs a session: made once; made again if the server no longer knows it. */
 export async function callAsOwner<T>(path: string, options: CallOptions = {}): Promise<T> {
-  session ??= call<Session>("/v1/me/session", { method: "POST" });
+  session ??= makeSession();
   try {
     await session;
   } catch (error) {
@@ -117,7 +130,7 @@ export async function callAsOwner<T>(path: string, options: CallOptions = {}): P
     return await call<T>(path, options);
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== "no_session") throw error;
-    session = call<Session>("/v1/me/session", { method: "POST" });
+    session = makeSession();
     await session.catch(() => (session = null));
     return call<T>(path, options);
   }

@@ -5,7 +5,6 @@
 import { backoffMs } from "./timing.ts";
 
 export interface Listening {
-  address: string;
   stop(): void;
 }
 
@@ -55,5 +54,5 @@ export function listen(address: string, hear: Hear): Listening {
 
   addEventListener("online", online);
   open();
-  return { address, stop };
+  return { stop };
 }

@@ -4,7 +4,7 @@
  */
 import type { Page } from "@everbond/api";
 import { changed } from "./changes.ts";
-import { call, callAsOwner, callWithAge, Failure } from "./http.ts";
+import { call, callAsOwner, callWithAge, Failure, sessionsMade } from "./http.ts";
 import { keepLast, keepPage, keptPage } from "./kept.ts";
 import { speech } from "./language.svelte.ts";
 import { listen, type Listening } from "./live.ts";
@@ -34,6 +34,7 @@ class Current {
   gtin = "";
   serial: string | null = null;
   #listening: Listening | null = null;
+  #listensAs = "";
   #freshTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
@@ -181,10 +182,13 @@ class Current {
   }
 
   #listen(page: Page): void {
-    if (this.#listening?.address === page.live) return;
+    // The server looks at the cookie once, when listening begins: whoever has become somebody
+    // else since (a session was made, the product was claimed) begins anew.
+    const as = `${page.live} ${page.access} ${sessionsMade()}`;
+    if (this.#listening && this.#listensAs === as) return;
     this.#stopListening();
-    // A visitor without a session has nothing of their own that could change.
-    if (!page.live || page.access === "public") return;
+    if (!page.live) return;
+    this.#listensAs = as;
     this.#listening = listen(page.live, {
       changed: () => this.refresh(),
       gone: () => this.forget(true),

@@ -44,6 +44,11 @@ export const store: Shelf = {
   },
 };
 
+/** Whether this tab has wiped; after a reload it no longer knows. */
+export function isClosed(): boolean {
+  return closed;
+}
+
 /** Empties everything and lets nothing in again until the page is loaded anew. */
 export function closeStore(): void {
   closed = true;

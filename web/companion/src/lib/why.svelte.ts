@@ -31,7 +31,9 @@ export async function explain(
   permissions: Permission[],
 ): Promise<Explanation> {
   const answer = await call<Why>(`/v1/me/why/${encodeURIComponent(decision)}`);
-  const found = answer.items.find((one) => one.id === item);
+  // A step and a menu item may have one id; what is shown is what was asked about.
+  const same = answer.items.filter((one) => one.id === item);
+  const found = same.find((one) => one.shown) ?? same[0];
   const names = new Set(found?.switch_off ?? []);
   return {
     reason: found?.reason?.text ?? null,
