@@ -9,6 +9,9 @@ const sent = calls(run);
 for (const { call, kind, ...message } of sent) {
   analytics[call](message);
 }
-await analytics.flush();
+await analytics.flush().catch((error) => {
+  console.error(error.message);
+  process.exit(1);
+});
 report("@rudderstack/rudder-sdk-node", run, sent);
 process.exit(0);

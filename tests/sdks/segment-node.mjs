@@ -13,7 +13,7 @@ for (const { call, kind, ...message } of sent) {
 }
 await analytics.closeAndFlush({ timeout: 20_000 });
 if (errors.length > 0) {
-  console.error(errors);
+  console.error(errors.map(({ code, reason }) => `${code}: ${reason}`).join("\n"));
   process.exit(1);
 }
 report("@segment/analytics-node", run, sent);

@@ -2,17 +2,14 @@
 //! ones of its browser SDK, and the settings that this SDK asks for first.
 //!
 //! What can be read is answered with 200, whatever became of each item: SDKs send a batch again
-//! and again if one of its items makes it fail. Refused items go to the log as they came. Pages of
-//! any origin may call these routes, because a company's shop is not on our origin; they carry a
-//! key and never a cookie.
+//! and again if one of its items makes it fail. Refused items go to the log as they came.
 
 use std::borrow::Cow;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use model::alias::{Alias, AliasKind};
 use model::entry::{Body, KeyScope, Seq};
 use model::limits;
@@ -71,7 +68,7 @@ pub fn routes() -> Vec<Route> {
             body: segment_body(call),
             answer: (200, json!({"type": "object", "example": {"success": true}})),
             problems: PROBLEMS,
-            handler: open_to_all_origins(handler),
+            handler,
         });
     }
     routes
@@ -98,9 +95,9 @@ fn touches_route() -> Route {
         body: json!({"type": "object", "required": ["kind"], "example": example}),
         answer: (200, json!({"type": "object", "example": answer})),
         problems: PROBLEMS,
-        handler: open_to_all_origins(post(|State(app): State<App>, request: Request| async move {
+        handler: post(|State(app): State<App>, request: Request| async move {
             touches(&app, request).await
-        })),
+        }),
     }
 }
 
@@ -119,7 +116,7 @@ fn settings_route() -> Route {
             json!({"type": "object", "example": settings_of("wk_1", "https://e.example")}),
         ),
         problems: &["bad_key"],
-        handler: open_to_all_origins(get(settings)),
+        handler: get(settings),
     }
 }
 
@@ -359,35 +356,10 @@ impl From<super::Problem> for Problem {
     }
 }
 
-/// Lets pages of any origin call it, answers their question whether they may, and shows them
-/// errors as well.
-fn open_to_all_origins(handler: MethodRouter<App>) -> MethodRouter<App> {
-    handler.options(|| async { StatusCode::NO_CONTENT }).layer(from_fn(add_cors))
-}
-
-const ALLOWED_HEADERS: &str = "authorization, content-type, content-encoding, x-retry-count, \
-    anonymousid, sentat, idempotency-key";
-
-async fn add_cors(request: Request, next: Next) -> Response {
-    let is_question = request.method() == Method::OPTIONS;
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &'static str| {
-        headers.insert(name, HeaderValue::from_static(value));
-    };
-    set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    if is_question {
-        set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
-        set(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
-        set(header::ACCESS_CONTROL_MAX_AGE, "86400");
-    } else {
-        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after");
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderValue, StatusCode};
+
     use super::*;
 
     #[test]
