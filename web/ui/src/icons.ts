@@ -39,6 +39,7 @@ export const ICONS = {
   power: "M12 3.5v8M7 6.5a7.5 7.5 0 1 0 10 0",
   question: "M12 20.5a8.5 8.5 0 1 0 0-17 8.5 8.5 0 0 0 0 17ZM9.6 9.7a2.5 2.5 0 1 1 3.6 2.2c-.8.4-1.2.9-1.2 1.8M12 16.6v.1",
   recycle: "M7.5 9.5 4.5 15a1.7 1.7 0 0 0 1.5 2.5h3.5M12 17.5h6a1.7 1.7 0 0 0 1.5-2.5l-1.6-2.8M16.5 9.3l-3-5.1a1.7 1.7 0 0 0-3 0L9 6.8M5 10l2.6-.7.7 2.6M14.2 15.3 12 17.5l2.2 2.2M18.8 6.8l-.7 2.6-2.6-.7",
+  scale: "M12 4v16M8 20h8M5 7h14M5 7l-2.7 6.3a3 3 0 0 0 5.4 0L5 7ZM19 7l-2.7 6.3a3 3 0 0 0 5.4 0L19 7Z",
   share: "M12 15V4M8 7.5 12 3.5l4 4M6.5 11H5.5v9h13v-9h-1",
   shield: "M12 3.5 19 6v5.5c0 4.5-2.9 7.6-7 9-4.1-1.4-7-4.5-7-9V6l7-2.5ZM8.8 12l2.3 2.3 4.2-4.4",
   sparkles: "M11 4.5 12.8 9.7 18 11.5l-5.2 1.8L11 18.5l-1.8-5.2L4 11.5l5.2-1.8L11 4.5ZM18.5 4v3.5M16.7 5.7h3.6M18.5 16.5v3M17 18h3",
@@ -60,6 +61,7 @@ const ALSO: Readonly<Record<string, IconName>> = {
   battery: "bolt",
   calendar_check: "calendar",
   clean: "sparkles",
+  compare: "scale",
   connect: "wifi",
   coupon: "tag",
   delivery: "truck",
@@ -73,11 +75,13 @@ const ALSO: Readonly<Record<string, IconName>> = {
   ink: "droplet",
   install: "wrench",
   jam: "wrench",
+  list: "check",
   location: "pin",
   machine: "device",
   manual: "book",
   map: "pin",
   "map-pin": "pin",
+  message: "chat",
   offer: "tag",
   package: "box",
   parcel: "box",
@@ -107,6 +111,10 @@ const ALSO: Readonly<Record<string, IconName>> = {
 
 export function iconFor(name: string | null | undefined): IconName {
   const key = (name ?? "").toLowerCase();
-  if (key in ICONS) return key as IconName;
-  return ALSO[key] ?? ALSO[key.split(/[-_]/)[0] ?? ""] ?? "sparkles";
+  // Not `in`: a name like "constructor" must not be found.
+  if (Object.hasOwn(ICONS, key)) return key as IconName;
+  for (const word of [key, key.split(/[-_]/)[0] ?? ""]) {
+    if (Object.hasOwn(ALSO, word)) return ALSO[word] ?? "sparkles";
+  }
+  return "sparkles";
 }

@@ -84,3 +84,33 @@ export function hrefOf(base: string, open: string | null | undefined): string | 
   if (!target) return null;
   return "inside" in target ? target.inside : target.outside;
 }
+
+/** Words that journeys use for screens that have another name here; "" is the home. */
+const ALSO: Readonly<Record<string, string>> = {
+  contact: "chat",
+  errors: "guides",
+  faq: "",
+  guide: "guides",
+  help: "chat",
+  lessons: "training",
+  menu: "",
+  messages: "chat",
+  offers: "",
+  parcel: "track",
+  recommendations: "recommend",
+  referral: "recommend",
+  reviews: "review",
+  steps: "",
+  support: "chat",
+};
+
+/**
+ * The path below a product that is meant by a screen that there is not: another word for one, or
+ * the bare id of a guide. Null when nothing fits.
+ */
+export function meant(view: string, guides: readonly string[]): string | null {
+  if (guides.includes(view)) return `/guides/${encodeURIComponent(view)}`;
+  if (!Object.hasOwn(ALSO, view)) return null;
+  const screen = ALSO[view];
+  return screen === "" ? "" : `/${screen}`;
+}

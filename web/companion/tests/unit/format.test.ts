@@ -69,8 +69,8 @@ test("a brand's colour", () => {
 });
 
 test("every icon name leads to an icon", () => {
-  for (const name of ["printer", "map-pin", "truck", "Wi-Fi", "unheard-of", "", null]) {
-    assert.ok(ICONS[iconFor(name)], String(name));
+  for (const name of ["printer", "map-pin", "truck", "Wi-Fi", "unheard-of", "constructor", "", null]) {
+    assert.equal(typeof ICONS[iconFor(name)], "string", String(name));
   }
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hrefOf, parseRoute, productPath, resolveOpen } from "../../src/lib/route.ts";
+import { hrefOf, meant, parseRoute, productPath, resolveOpen } from "../../src/lib/route.ts";
 
 function check(path: string, wanted: string, search = "") {
   const route = parseRoute(path, search);
@@ -65,4 +65,12 @@ test("an `open` runs no script and leaves by no back door", () => {
 test("a product's path escapes its serial", () => {
   assert.equal(productPath("09506000134352", "A/1 x"), "/01/09506000134352/21/A%2F1%20x");
   assert.equal(productPath("09506000134352", null), "/01/09506000134352");
+});
+
+test("another word for a screen, or the bare id of a guide", () => {
+  assert.equal(meant("reviews", []), "/review");
+  assert.equal(meant("offers", []), "");
+  assert.equal(meant("connect", ["jam", "connect"]), "/guides/connect");
+  assert.equal(meant("connect", []), null);
+  assert.equal(meant("constructor", []), null);
 });
