@@ -1,0 +1,6 @@
+//! The server from outside, in one program: laid out like the addresses.
+
+mod ingest;
+mod owner;
+mod phone;
+mod resolver;
