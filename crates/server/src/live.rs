@@ -51,7 +51,7 @@ async fn listen(
     Query(params): Query<Params>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if params.get("gtin").is_none() {
+    if !params.contains_key("gtin") {
         auth::secret(&app, &headers)?;
         let heard = app.hub.listen(None, None).ok_or_else(too_many)?;
         return Ok(stream(Company { app, heard }));

@@ -63,7 +63,7 @@ fn file(path: &str, plain: Vec<u8>) -> File {
     let ending = path.rsplit('.').next().unwrap_or_default();
     let packs = PACKS.contains(&ending) && plain.len() >= PACKED_FROM;
     let gzip = packs.then(|| pack(&plain)).filter(|packed| packed.len() < plain.len());
-    let etag = format!("\"{:032x}\"", Digest::of(&[b"file", &plain]).0);
+    let etag = format!("W/\"{:032x}\"", Digest::of(&[b"file", &plain]).0);
     File { plain, gzip, etag, kind: kind_of(ending) }
 }
 
@@ -107,7 +107,17 @@ fn cache_of(path: &str) -> &'static str {
 /// The companion itself, for every address that is one of its pages.
 pub fn page(headers: &HeaderMap, status: StatusCode) -> Response {
     let mut response = match files().get("index.html") {
-        Some(index) => answer(index, "index.html", headers),
+        Some(index) if status == StatusCode::OK => answer(index, "index.html", headers),
+        // What is not there may be there at the next look, so it is not to be kept.
+        Some(index) => {
+            let mut unkept = headers.clone();
+            unkept.remove(header::IF_NONE_MATCH);
+            let mut response = answer(index, "index.html", &unkept);
+            response.headers_mut().remove(header::ETAG);
+            let never = HeaderValue::from_static("no-store");
+            response.headers_mut().insert(header::CACHE_CONTROL, never);
+            response
+        }
         None => {
             let kind = HeaderValue::from_static("text/html; charset=utf-8");
             let mut response = Response::new(Body::from(NOT_BUILT));
@@ -116,7 +126,6 @@ pub fn page(headers: &HeaderMap, status: StatusCode) -> Response {
             response
         }
     };
-    // A page that was not there must not be answered as unchanged.
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
@@ -179,8 +188,7 @@ pub async fn fallback(State(app): State<App>, request: Request) -> Response {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Problem::new("not_found", "no route has this address").into_response();
     }
-    if let Some(file) = files().get(path.trim_start_matches('/')).filter(|_| path != "/index.html")
-    {
+    if let Some(file) = files().get(path.trim_start_matches('/')) {
         return answer(file, path, &parts.headers);
     }
     let own = path == "/" || path == "/me" || path.starts_with("/me/");

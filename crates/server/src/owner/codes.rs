@@ -71,5 +71,6 @@ fn svg(text: &str, title: &str, public: bool) -> Result<Response, Problem> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    crate::web::protect(&mut response);
     Ok(response)
 }

@@ -18,8 +18,6 @@ use crate::json;
 use crate::problem::Problem;
 
 const PAGE: usize = model::limits::PAGE;
-/// A name for how the company looks at a person, should one be recorded.
-const LOOKED: &str = "person.looked_at";
 
 pub async fn get(
     Shared(app): Shared<App>,
@@ -46,7 +44,6 @@ pub async fn get(
     let language = Language::named(&locale);
     let line = |entry: &Entry| timeline_json(&state, entry, &locale, language);
     body["timeline"] = entries.iter().filter_map(line).collect();
-    body["lookups"] = entries.iter().filter_map(lookup_json).collect();
     body["next"] = json!(next);
     Ok(visitor::private(body, None))
 }
@@ -78,6 +75,7 @@ fn about(state: &State, id: PersonId, locale: &str) -> Option<Json> {
         "bonds": bonds.collect::<Json>(),
         "permissions": permissions(state, id, locale),
         "points": 0,
+        "lookups": [],
         "since": json::time(person.first_seen),
         "touches": person.touches,
     }))
@@ -141,7 +139,6 @@ pub fn timeline_json(
         subject.and_then(|subject| product_name(state, *subject, locale))
     };
     match &entry.body {
-        Body::Touch(touch) if touch.kind.as_str() == LOOKED => None,
         Body::Touch(touch) => {
             let product = name(touch.products.first());
             let kind = touch.kind.as_str();
@@ -165,17 +162,6 @@ pub fn timeline_json(
                 "place": decision.context.place,
             }))
         }
-        _ => None,
-    }
-}
-
-fn lookup_json(entry: &Entry) -> Option<Json> {
-    match &entry.body {
-        Body::Touch(touch) if touch.kind.as_str() == LOOKED => Some(json!({
-            "time": json::time(touch.time),
-            "who": touch.properties.text("who"),
-            "why": touch.properties.text("why"),
-        })),
         _ => None,
     }
 }

@@ -1,8 +1,8 @@
 //! The whole page of a product in one answer: what it is, how the person stands to it, and what
 //! is offered here and now. Asking for it is asking for the decision.
 //!
-//! Kept true: whoever is not the owner of a unit gets nothing that a unit's owner left on it: no
-//! state, no attributes, no history. Strangers and prospects are answered about the model.
+//! Kept true: while a unit has an owner, nobody else gets anything of it: no state, no attributes,
+//! no history. Strangers and prospects are answered about the model.
 
 use axum::extract::{Query, State as Shared};
 use axum::http::HeaderMap;
@@ -157,7 +157,7 @@ pub async fn build(
         deciding::decide_and_record(app, by, standing.person, about, context, false).await?;
     let past = match standing.person {
         Some(person) if standing.access != Access::Public => {
-            past::touches(app, person, about, DEPTH).await
+            past::touches(app, person, subject, DEPTH).await
         }
         _ => Vec::new(),
     };

@@ -15,7 +15,7 @@ use crate::ingest::native::{self, Defaults};
 use crate::ingest::{Bad, Parsed};
 use crate::problem::Problem;
 
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 22] = [
     "page.viewed",
     "product.viewed",
     "product.scanned",
@@ -36,6 +36,8 @@ pub const KINDS: [&str; 20] = [
     "place.entered",
     "place.left",
     "cart.added",
+    "message.opened",
+    "message.clicked",
 ];
 
 /// A phone that was offline sends what it kept in one call.

@@ -183,6 +183,60 @@ async fn a_page_hears_of_a_touch_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_persons_who_are_one_keep_their_streams() {
+    let shop = Shop::open("merge").await;
+    let mut first = shop.phone();
+    session(&mut first).await;
+    first.touch("product.viewed", None).await;
+    let mut second = shop.phone();
+    session(&mut second).await;
+    second.touch("product.viewed", None).await;
+    let path = format!("/v1/live?gtin={GTIN}");
+    let mut live = second.listen(&path).await;
+    assert!(live.says("event: hello").await);
+    let (keep, gone) = {
+        let ids = shop.app().engine.state().persons_after(None, 2);
+        (ids[0], ids[1])
+    };
+    shop.submit(vec![Body::Merge { keep, gone, reason: "the same".into() }]).await;
+    assert!(live.says("event: changed").await);
+    // It now hears what happens to the person that it became part of.
+    first.touch("cart.added", None).await;
+    assert!(live.says("event: changed").await);
+    assert_eq!(second.page(None).await["bond"]["stage"]["id"], "engaged");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_held_by_one_person_and_shown_as_used_afterwards() {
+    let shop = Shop::open("offers").await;
+    let mut friend = shop.phone();
+    session(&mut friend).await;
+    let link = friend.post("/v1/me/referral", json!({ "gtin": GTIN })).await.json();
+    let link = link["url"].as_str().expect("a link").to_owned();
+    let mut phone = shop.phone();
+    let html = [("accept", "text/html")];
+    phone.call("GET", &link[link.find("/r/").expect("a path")..], &html, None).await;
+    let page = phone.page(None).await;
+    let offer = page["decision"]["offers"][0].clone();
+    assert_eq!(offer["id"], "friend-welcome");
+    let code = offer["code"].as_str().expect("a code").to_owned();
+    assert_eq!(phone.page(None).await["decision"]["offers"][0]["code"], code.as_str());
+    let qr = offer["qr"].as_str().expect("a picture").to_owned();
+    let svg = phone.get(&qr).await;
+    assert_eq!((svg.status, svg.header("content-type")), (200, "image/svg+xml".into()));
+    assert_eq!(friend.get(&qr).await.status, 404);
+    assert_eq!(shop.phone().get(&qr).await.status, 401);
+    let mut till = touch("offer.redeemed", None, unit("A1").to_model());
+    till.trusted = true;
+    till.properties.insert("code", Value::from(code.as_str()));
+    shop.submit(vec![Body::Touch(till)]).await;
+    let used = phone.page(None).await["decision"]["offers"][0].clone();
+    assert_eq!((&used["redeemed"], &used["code"]), (&json!(true), &json!(null)));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn help_is_asked_and_answered() {
     let shop = Shop::open("help").await;
     let mut phone = shop.phone();

@@ -105,6 +105,36 @@ async fn wrong_and_unknown_codes_say_so() {
     shop.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_built_files_are_kept_and_the_page_is_asked_for_again() {
+    let shop = Shop::open("files").await;
+    let page = ask(&shop, "/me", &[("accept", "text/html")]).await;
+    assert_eq!(page.status, 200);
+    let text = page.text();
+    if text.contains("is not built yet") {
+        eprintln!("skipped: web/companion is not built, there are no files to ask for");
+        return shop.close().await;
+    }
+    let etag = page.header("etag");
+    let again = ask(&shop, "/index.html", &[("if-none-match", etag.as_str())]).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let gone = [("accept", "text/html"), ("if-none-match", etag.as_str())];
+    assert_eq!(ask(&shop, "/01/04012345123456", &gone).await.status, 404);
+    let worker = ask(&shop, "/sw.js", &[]).await;
+    assert_eq!((worker.status, worker.header("cache-control")), (200, "no-cache".into()));
+    let from = text.find("/companion/index-").expect("the page loads its program");
+    let script = text[from..].split('"').next().expect("a path");
+    let plain = ask(&shop, script, &[]).await;
+    let packed = ask(&shop, script, &[("accept-encoding", "gzip, br")]).await;
+    assert!(plain.header("cache-control").contains("immutable"));
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert!(packed.body.len() < plain.body.len() / 2);
+    let missing = ask(&shop, "/companion/index-00000000.js", &[("accept", "text/html")]).await;
+    assert_eq!(missing.status, 404);
+    assert_eq!(missing.header("content-type"), "application/problem+json");
+    shop.close().await;
+}
+
 /// The parts of GS1's schema for linksets that it uses: types, what is required, patterns of texts.
 fn conforms(document: &Json) {
     let Ok(folder) = std::env::var("EVERBOND_FIXTURES") else {
