@@ -24,7 +24,7 @@ enum Packing {
 /// Unpacks `bytes`, which came with this `Content-Encoding`. Plain bodies are not copied.
 pub fn unpack<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Result<Cow<'a, [u8]>, Problem> {
     if bytes.len() > limits::BODY_BYTES {
-        return Err(too_large(bytes.len(), limits::BODY_BYTES));
+        return Err(too_large(bytes.len()));
     }
     match packing(bytes, encoding)? {
         Packing::Plain => Ok(Cow::Borrowed(bytes)),
@@ -103,17 +103,19 @@ fn drain_onto(out: &mut Vec<u8>, reader: impl Read, name: &'static str) -> Resul
     let mut reader = reader.take(room as u64 + 1);
     reader.read_to_end(out).map_err(|_| broken(name))?;
     if out.len() > limits::BODY_BYTES_INFLATED {
-        return Err(too_large(out.len(), limits::BODY_BYTES_INFLATED));
+        return Err(unpacks_too_large());
     }
     Ok(())
 }
 
-pub fn too_large(found: usize, limit: usize) -> Problem {
-    let detail = if found == limit + 1 {
-        format!("the body unpacks to more than {limit} bytes")
-    } else {
-        format!("the body has {found} bytes, {limit} are allowed")
-    };
+/// The body came with this many bytes.
+pub fn too_large(found: usize) -> Problem {
+    let detail = format!("the body has {found} bytes, {} are allowed", limits::BODY_BYTES);
+    Problem::new(413, "body_too_large", detail, "send it in several smaller requests")
+}
+
+fn unpacks_too_large() -> Problem {
+    let detail = format!("the body unpacks to more than {} bytes", limits::BODY_BYTES_INFLATED);
     Problem::new(413, "body_too_large", detail, "send it in several smaller requests")
 }
 

@@ -10,11 +10,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use model::alias::{Alias, AliasKind};
+use http_body_util::BodyExt as _;
 use model::entry::{Body, KeyScope, Seq};
 use model::limits;
 use model::outcome::Outcome;
-use model::touch::{Source, Touch};
+use model::touch::Source;
 use serde_json::{Value as Json, json};
 
 use super::mapping::Mapping;
@@ -199,7 +199,6 @@ pub async fn submit(
         match item {
             Ok(mut touch) => {
                 touch.trusted = scope == KeyScope::Secret;
-                name_former_user(app, &mut touch);
                 bodies.push(Body::Touch(touch));
                 bads.push(None);
             }
@@ -221,21 +220,6 @@ pub async fn submit(
         }
     });
     Ok(became.collect())
-}
-
-/// The former id of an alias call is read as an anonymous one. If the company itself makes the
-/// call, and the id is that of a user, then two users are meant to become one. A write key, which
-/// may be public, cannot join users.
-fn name_former_user(app: &App, touch: &mut Touch) {
-    if !touch.trusted || touch.kind.as_str() != "person.aliased" {
-        return;
-    }
-    let Some(former) = touch.properties.text("previous_id") else { return };
-    let Ok(user) = Alias::new(AliasKind::User, former) else { return };
-    if app.engine.state().person_by_alias(&user).is_some() {
-        touch.aliases.push(user);
-        touch.settle_aliases();
-    }
 }
 
 /// The answer to native touches.
@@ -316,19 +300,31 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-async fn read_body(headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<u8>, Problem> {
+/// What is read and thrown away of a body that is too large, so that its sender is still there to
+/// hear that it is: who writes on is not listening, and sees only a broken connection.
+const DISCARDED_BYTES: usize = 4 * limits::BODY_BYTES;
+
+async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Vec<u8>, Problem> {
     let said: Option<usize> = text(headers, "content-length").and_then(|text| text.parse().ok());
-    if let Some(len) = said.filter(|len| *len > limits::BODY_BYTES) {
-        return Err(body::too_large(len, limits::BODY_BYTES).into());
-    }
-    match axum::body::to_bytes(body, limits::BODY_BYTES).await {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(error) => {
-            // The sender went away, or sent more than it said.
-            let detail = format!("the body broke off or is too large: {error}");
-            Err(Problem::new(if said.is_some() { "bad_request" } else { "too_large" }, detail))
+    let fits = said.is_none_or(|len| len <= limits::BODY_BYTES);
+    let mut bytes = Vec::with_capacity(if fits { said.unwrap_or(0) } else { 0 });
+    let mut len = 0;
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|_| Problem::new("bad_request", "the body broke off before its end"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        len += data.len();
+        if fits && len <= limits::BODY_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if len > DISCARDED_BYTES {
+            break;
         }
     }
+    if len > limits::BODY_BYTES || !fits {
+        let problem = body::too_large(said.unwrap_or(len).max(len));
+        return Err(problem.into());
+    }
+    Ok(bytes)
 }
 
 fn unpacked<'b>(headers: &HeaderMap, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, Problem> {
@@ -414,7 +410,7 @@ mod tests {
         let json = answer.to_json();
         assert_eq!((&json["code"], &json["at"]["line"]), (&json!("bad_json"), &json!(2)));
         assert!(json["message"].is_string());
-        let large = Problem::from(body::too_large(9, 8));
+        let large = Problem::from(body::too_large(9));
         assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

