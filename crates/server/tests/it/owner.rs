@@ -237,6 +237,64 @@ async fn a_code_is_held_by_one_person_and_shown_as_used_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_company_hears_everything_and_a_stop_ends_all_streams() {
+    let shop = Shop::open("live-company").await;
+    let text = "sk_abcdefgh_0123456789abcdefghjkmnpqrstvwxyz";
+    let key = server::serve::key_of(model::entry::KeyScope::Secret, "test", text);
+    shop.submit(vec![Body::PutKey(key)]).await;
+    let bearer = format!("Bearer {text}");
+    let mut all = shop.phone().listen_with("/v1/live", &[("authorization", &bearer)]).await;
+    assert!(all.says("event: hello").await);
+    shop.submit(vec![Body::Touch(touch("product.used", None, unit("B2")))]).await;
+    assert!(all.says("event: changed\ndata: {\"seq\":").await);
+    let mut phone = shop.phone().listen(&format!("/v1/live?gtin={GTIN}")).await;
+    assert!(phone.says("event: hello").await);
+    shop.close().await;
+    assert!(all.ends().await && phone.ends().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_resale_neither_owner_sees_anything_of_the_other() {
+    let shop = Shop::open("resale").await;
+    let mut first = shop.phone();
+    assert_eq!(claim(&mut first, "A1", CODE).await.status, 200);
+    let asked = json!({ "gtin": GTIN, "serial": "A1", "text": "My secret question" });
+    assert_eq!(first.post("/v1/me/help", asked).await.status, 200);
+    let device = {
+        let state = shop.app().engine.state();
+        let owner = state.product(unit("A1")).and_then(|product| product.owner).expect("claimed");
+        state.person(owner).expect("there").aliases[0].alias.clone()
+    };
+    let live = format!("/v1/live?gtin={GTIN}&serial=A1");
+    let mut hears = first.listen(&live).await;
+    assert!(hears.says("event: hello").await);
+    shop.trusted("product.resold", Some(device), unit("A1")).await;
+    assert!(hears.says("event: changed").await);
+    let page = first.page(Some("A1")).await;
+    assert_eq!(
+        (&page["access"], &page["bond"]["stage"]["id"]),
+        (&json!("prospect"), &json!("parted"))
+    );
+    assert_eq!(page["product"]["claimable"], true);
+
+    let mut second = shop.phone();
+    let page = claim(&mut second, "A1", CODE).await.json();
+    assert_eq!(page["access"], "owner");
+    assert!(!page.to_string().contains("secret question"));
+    let said = second.get(&format!("/v1/me/help?gtin={GTIN}&serial=A1")).await.json();
+    assert_eq!(said["messages"], json!([]));
+    assert!(!second.get("/v1/me/copy").await.text().contains("secret question"));
+    let mut report = touch("product.failed", None, unit("A1"));
+    report.state.insert("error", Value::from("paper_jam"));
+    shop.submit(vec![Body::Touch(report)]).await;
+    let page = first.page(Some("A1")).await;
+    assert_eq!((&page["access"], &page["product"]["claimable"]), (&json!("public"), &json!(false)));
+    assert!(!page.to_string().contains("paper_jam"));
+    assert!(!page.to_string().contains("fix-jam"));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn help_is_asked_and_answered() {
     let shop = Shop::open("help").await;
     let mut phone = shop.phone();

@@ -231,8 +231,11 @@ impl Phone {
 
     /// Opens a live stream.
     pub async fn listen(&mut self, path: &str) -> Live {
-        let accept = [("accept", "text/event-stream")];
-        Live { stream: self.send("GET", path, &accept, None, "keep-alive").await, read: Vec::new() }
+        self.listen_with(path, &[("accept", "text/event-stream")]).await
+    }
+
+    pub async fn listen_with(&mut self, path: &str, headers: &[(&str, &str)]) -> Live {
+        Live { stream: self.send("GET", path, headers, None, "keep-alive").await, read: Vec::new() }
     }
 
     async fn send(
@@ -266,6 +269,15 @@ pub struct Live {
 }
 
 impl Live {
+    /// Whether the server ends it, within three seconds.
+    pub async fn ends(&mut self) -> bool {
+        let ended = async {
+            let mut some = [0; 1024];
+            while !matches!(self.stream.read(&mut some).await, Ok(0) | Err(_)) {}
+        };
+        tokio::time::timeout(Duration::from_secs(3), ended).await.is_ok()
+    }
+
     /// Waits until the stream has said this; `false` after three seconds.
     pub async fn says(&mut self, text: &str) -> bool {
         let said = async {
