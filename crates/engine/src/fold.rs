@@ -201,7 +201,7 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
         let key = seen_key(touch.id);
         if state.seen.contains(&key) {
             state.meta.duplicates += 1;
-            mention_all(state, touch, cx.seq);
+            identity::mention(state, &touch.aliases, cx.seq);
             return Outcome::Duplicate;
         }
         state.seen.insert(key, ());
@@ -210,9 +210,7 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     let person = identity::resolve(state, touch, code_person, cx);
     if let Err(refusal) = bonds::check(state, touch, person, cx) {
         state.meta.refused += 1;
-        if let Some(person) = person {
-            state.index.push(Entity::Mention(person), cx.seq);
-        }
+        identity::mention(state, &touch.aliases, cx.seq);
         return Outcome::Refused(refusal);
     }
     state.meta.touches += 1;
@@ -226,15 +224,6 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
         tally::without_person(state, touch);
     }
     Outcome::Accepted(model::outcome::Accepted { person, grants: Vec::new() })
-}
-
-/// A repeated message has a person's names in it, so a wipe must find it.
-fn mention_all(state: &mut State, touch: &Touch, seq: Seq) {
-    for alias in &touch.aliases {
-        if let Some(person) = state.person_by_alias(alias) {
-            state.index.push(Entity::Mention(person), seq);
-        }
-    }
 }
 
 /// What a touch does to the units themselves, whoever it came from.

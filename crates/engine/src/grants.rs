@@ -10,6 +10,7 @@ use model::outcome::{self, Accepted, Outcome};
 use model::touch::Touch;
 
 use crate::fold::{Change, Cx};
+use crate::identity;
 use crate::index::Entity;
 use crate::journey::{Journey, OFFER_VALID_MS, Offer};
 use crate::record::{Grant, TallyOf};
@@ -118,6 +119,7 @@ pub(crate) fn decided(
     cx: &mut Cx<'_>,
 ) -> Outcome {
     let Some(id) = state.person_by_alias(by) else {
+        identity::mention(state, std::slice::from_ref(by), cx.seq);
         return Outcome::refused("no_such_person", "nobody is known by this name any more");
     };
     state.index.push(Entity::Person(id), cx.seq);

@@ -82,23 +82,42 @@ fn has_other_user(state: &State, person: PersonId, user: &Alias) -> bool {
 
 fn attach(state: &mut State, owner: PersonId, alias: &Alias, touch: &Touch, cx: &mut Cx<'_>) {
     let explicit = touch.kind.as_str() == "person.aliased";
-    if alias.kind == AliasKind::User && !explicit && has_other_user(state, owner, alias) {
-        return;
-    }
+    let taken = alias.kind == AliasKind::User && !explicit && has_other_user(state, owner, alias);
     let person = state.persons.get_mut(&owner).expect("the owner is there");
-    if person.aliases.len() >= limits::ALIASES_PER_PERSON {
+    if taken || person.aliases.len() >= limits::ALIASES_PER_PERSON {
+        mention(state, std::slice::from_ref(alias), cx.seq);
         return;
     }
-    let because = match person.aliases.first() {
-        None => Because::First,
-        Some(_) => {
-            let with = touch.aliases.iter().find(|other| *other != alias);
-            with.map_or(Because::First, |with| Because::With(with.clone()))
-        }
-    };
+    // Only a name of the same person is a reason: another's would outlive that person's wipe.
+    let with = touch.aliases.iter().find(|other| person.alias(other).is_some());
+    let because = with.map_or(Because::First, |with| Because::With(with.clone()));
     let known = Known { alias: alias.clone(), seq: cx.seq, since: touch.time, because };
     person.aliases.push(known);
-    state.aliases.insert(alias.digest().0, owner.0);
+    let digest = alias.digest().0;
+    state.aliases.insert(digest, owner.0);
+    if let Some(loose) = state.loose.remove(&digest) {
+        let mut seqs = state.index.all(&Entity::Mention(owner));
+        seqs.extend(loose.seqs);
+        seqs.sort_unstable();
+        seqs.dedup();
+        state.index.replace(&Entity::Mention(owner), seqs);
+    }
+}
+
+/// This log record holds these names without being in the timeline of whoever has them. The wipe
+/// of whoever has them now, or gets them later, must find it.
+pub(crate) fn mention(state: &mut State, names: &[Alias], seq: Seq) {
+    for name in names {
+        match state.person_by_alias(name) {
+            Some(person) => state.index.push(Entity::Mention(person), seq),
+            None => {
+                let loose = state.loose.or_insert(&name.digest().0, Default::default);
+                if loose.seqs.last() != Some(&seq) {
+                    loose.seqs.push(seq);
+                }
+            }
+        }
+    }
 }
 
 /// Two persons may be one unless both are known by a customer number, or were set apart.

@@ -23,6 +23,7 @@ pub const TABLES: &[(u8, &str, &str, &str)] = &[
     (DECISION, "decision", "id u64", "a decision to its log entry"),
     (RECEIPT, "receipt", "id u64", "a wipe: when, how many records, complete or not"),
     (PURGE, "purge", "receipt u64", "log entries that a wipe still has to overwrite"),
+    (LOOSE, "loose", "digest u128", "log entries with a name that is nobody's yet"),
 ];
 
 pub const META: u8 = 1;
@@ -45,6 +46,7 @@ pub const REFERRAL: u8 = 17;
 pub const DECISION: u8 = 18;
 pub const RECEIPT: u8 = 19;
 pub const PURGE: u8 = 20;
+pub const LOOSE: u8 = 21;
 
 #[cfg(test)]
 mod tests {

@@ -16,8 +16,9 @@ use model::outcome::{Accepted, Outcome};
 
 use crate::fold::{self, Change, Cx};
 use crate::grants;
+use crate::identity;
 use crate::index::Entity;
-use crate::record::{Bond, Grant, Known, Person};
+use crate::record::{Because, Bond, Grant, Known, Person};
 use crate::state::State;
 use crate::timers;
 
@@ -30,6 +31,9 @@ pub(crate) struct Pool {
 }
 
 pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut Cx<'_>) -> Outcome {
+    if let SplitWhat::Aliases(named) = what {
+        identity::mention(state, named, cx.seq);
+    }
     let Some(person) = state.person(id) else {
         return Outcome::refused("no_such_person", "there is no such person");
     };
@@ -65,9 +69,15 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
     };
     let merges = person.merges.iter().filter(|merged| is_leaving(merged)).cloned().collect();
     person.merges.retain(|merged| !is_leaving(merged));
+    forget_names(person, &aliases);
     person.apart.push(new);
     for known in &leaving {
         state.aliases.insert(known.alias.digest().0, new.0);
+    }
+    for known in &mut leaving {
+        if matches!(&known.because, Because::With(with) if !aliases.contains(with)) {
+            known.because = Because::First;
+        }
     }
     let other = Person { aliases: leaving, merges, apart: vec![id], ..Person::default() };
     state.persons.insert(new, other);
@@ -81,6 +91,25 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
     Outcome::Accepted(Accepted { person: Some(new), grants: Vec::new() })
 }
 
+/// Names that are no longer this person's must not stay in its record: the wipe of whoever has
+/// them now would not find them there.
+fn forget_names(person: &mut Person, leaving: &[Alias]) {
+    for known in &mut person.aliases {
+        if matches!(&known.because, Because::With(with) if leaving.contains(with)) {
+            known.because = Because::First;
+        }
+    }
+    for merged in &mut person.merges {
+        merged.aliases.retain(|known| !leaving.contains(&known.alias));
+        for known in &mut merged.aliases {
+            if matches!(&known.because, Because::With(with) if leaving.contains(with)) {
+                known.because = Because::First;
+            }
+        }
+    }
+    person.merges.retain(|merged| !merged.aliases.is_empty());
+}
+
 /// A touch goes with its strongest alias. What came without any, such as the report of a unit,
 /// stays; it goes with the unit when its ownership goes.
 fn divide_timeline(
@@ -92,7 +121,14 @@ fn divide_timeline(
 ) {
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     let mut units: Vec<Subject> = Vec::new();
+    let mut common: Vec<Seq> = Vec::new();
     cx.history.entries(&state.index.all(&Entity::Person(from)), &mut |entry| {
+        if let Body::Touch(touch) = &entry.body {
+            let going = touch.aliases.iter().filter(|name| leaving.contains(name)).count();
+            if going > 0 && going < touch.aliases.len() {
+                common.push(entry.seq);
+            }
+        }
         let goes = match &entry.body {
             Body::Touch(touch) if touch.aliases.is_empty() => {
                 !touch.products.is_empty()
@@ -112,9 +148,12 @@ fn divide_timeline(
     });
     state.index.replace(&Entity::Person(from), stay);
     state.index.replace(&Entity::Person(to), go);
-    // Mentions stay with both: a wipe of either must find the records of their common time.
-    let mentions: Vec<Seq> = state.index.all(&Entity::Mention(from));
-    state.index.replace(&Entity::Mention(to), mentions);
+    // A wipe of either must find the records of their common time.
+    common.extend(state.index.all(&Entity::Mention(from)));
+    common.sort_unstable();
+    common.dedup();
+    state.index.replace(&Entity::Mention(to), common.clone());
+    state.index.replace(&Entity::Mention(from), common);
 }
 
 /// Takes out what will be computed again, and keeps what was given.

@@ -50,6 +50,8 @@ pub struct State {
     pub(crate) seen: Table<u64, ()>,
     pub(crate) referrals: Table<Box<str>, Referral>,
     pub(crate) receipts: Table<u64, Receipt>,
+    /// Records with a name that was not given to anybody, for the day when it is.
+    pub(crate) loose: Table<u128, Purge>,
     pub(crate) models: Shelf<u64, Model>,
     pub(crate) campaigns: Shelf<Box<str>, Campaign>,
     pub(crate) places: Shelf<Box<str>, Place>,
@@ -96,6 +98,7 @@ impl State {
             seen: Table::new(keys::SEEN, backing.clone()),
             referrals: Table::new(keys::REFERRAL, backing.clone()),
             receipts: Table::new(keys::RECEIPT, backing.clone()),
+            loose: Table::new(keys::LOOSE, backing.clone()),
             models: Shelf::new(keys::MODEL, here),
             campaigns: Shelf::new(keys::CAMPAIGN, here),
             places: Shelf::new(keys::PLACE, here),
@@ -324,6 +327,7 @@ impl State {
         self.seen.checkpoint_begin();
         self.referrals.checkpoint_begin();
         self.receipts.checkpoint_begin();
+        self.loose.checkpoint_begin();
         macro_rules! shelves {
             ($($shelf:ident),*) => {
                 $(self.$shelf.checkpoint_begin(); self.$shelf.checkpoint_take(rows);)*
@@ -346,6 +350,7 @@ impl State {
         done &= self.decisions.checkpoint_step(max, rows);
         done &= self.seen.checkpoint_step(max, rows);
         done &= self.referrals.checkpoint_step(max, rows);
+        done &= self.loose.checkpoint_step(max, rows);
         done & self.receipts.checkpoint_step(max, rows)
     }
 
@@ -361,6 +366,7 @@ impl State {
         self.seen.evict(keep.saturating_mul(4));
         self.referrals.evict(keep);
         self.receipts.evict(keep);
+        self.loose.evict(keep);
     }
 
     /// A hash over all records, wherever they are: two states are equal if it is.
@@ -385,6 +391,7 @@ impl State {
         self.seen.hash_into(&mut add);
         self.referrals.hash_into(&mut add);
         self.receipts.hash_into(&mut add);
+        self.loose.hash_into(&mut add);
         self.models.hash_into(&mut add);
         self.campaigns.hash_into(&mut add);
         self.places.hash_into(&mut add);

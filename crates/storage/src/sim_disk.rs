@@ -84,6 +84,23 @@ impl SimDisk {
         self.state().capacity = bytes;
     }
 
+    /// Whether the operation at which the power fails was reached.
+    pub fn is_off(&self) -> bool {
+        let state = self.state();
+        state.crash_at.is_some_and(|at| state.operations > at)
+    }
+
+    /// A digest over the names and bytes of all files as they are now.
+    pub fn digest(&self) -> u64 {
+        let state = self.state();
+        let mut digest = xxhash_rust::xxh3::Xxh3::new();
+        for (name, at) in &state.names {
+            digest.update(name.as_bytes());
+            digest.update(&state.files[*at].now);
+        }
+        digest.digest()
+    }
+
     /// Bytes of all files.
     pub fn used(&self) -> u64 {
         self.state().used()
