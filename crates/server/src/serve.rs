@@ -236,6 +236,9 @@ pub fn routes(disk: AskDisk) -> Vec<Route> {
     routes.extend(crate::owner::routes());
     routes.extend(crate::live::routes());
     routes.extend(crate::resolver::routes());
+    let shelf = crate::docs::Shelf::default();
+    routes.extend(crate::docs::routes(&shelf));
+    crate::docs::write(&shelf, &routes);
     routes
 }
 

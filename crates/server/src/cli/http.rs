@@ -28,7 +28,6 @@ pub struct Client {
 
 pub struct Answer {
     pub status: u16,
-    pub location: Option<String>,
     pub retry_after_s: Option<u64>,
     pub body: Bytes,
 }
@@ -74,10 +73,6 @@ impl Client {
         let base = if base == "/" { String::new() } else { base };
         let authority = format!("{authority}{port}");
         Ok(Client { authority, base, key, cookies: Vec::new(), connection: None })
-    }
-
-    pub fn has_cookie(&self) -> bool {
-        !self.cookies.is_empty()
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Answer, Failed> {
@@ -146,7 +141,6 @@ impl Client {
         }
         Ok(Answer {
             status: head.status.as_u16(),
-            location: text("location").map(str::to_owned),
             retry_after_s: text("retry-after").and_then(|seconds| seconds.parse().ok()),
             body,
         })

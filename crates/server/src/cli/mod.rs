@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it failed, 2 the command was not understood, 3 what was checked has
 //! mistakes.
 
+mod demo;
 mod folder;
 mod help;
 mod http;
@@ -42,6 +43,7 @@ pub struct Command {
 
 /// Every command.
 pub const COMMANDS: &[&Command] = &[
+    &demo::DEMO,
     &serve::SERVE,
     &import::IMPORT,
     &journey::CHECK,
