@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::get;
 use model::gs1::Subject;
 use model::id::PersonId;
+use model::limits;
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc::{Sender, channel};
 
@@ -25,6 +26,9 @@ use crate::problem::Problem;
 use crate::route::{Route, Who};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Streams from which on strangers get none: a person's number of streams is limited, theirs is
+/// not, and they must not take everybody's place.
+const STRANGERS: usize = limits::STREAMS / 2;
 /// Many changes within this time are told as one.
 const COALESCE: Duration = Duration::from_millis(50);
 
@@ -59,6 +63,9 @@ async fn listen(
     let session = visitor::look(&app, &headers)?;
     let subject = visitor::subject_of_query(&params)?;
     let about = concern(&app, session.as_ref(), subject);
+    if about.0.is_none() && app.hub.open() >= STRANGERS {
+        return Err(too_many());
+    }
     let heard = app.hub.listen(about.0, Some(about.1)).ok_or_else(too_many)?;
     Ok(stream(Phone { app, session, subject, about, heard }))
 }
