@@ -6,7 +6,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { serviceWorker } from "./scripts/service-worker.ts";
 
-const server = process.env["EVERBOND_SERVER"] ?? "http://127.0.0.1:8080";
+const server = process.env["EVERBOND_SERVER"] ?? "http://127.0.0.1:8480";
 
 export default defineConfig({
   plugins: [svelte(), serviceWorker()],

@@ -2,7 +2,7 @@
  * Looks at the screens of one or more products in light and dark, on small and large screens and
  * in both languages, and fails on what axe finds.
  *
- *   node tests/accessibility.mjs http://127.0.0.1:8080 /01/09506000134352/21/A1 [more paths]
+ *   node tests/accessibility.mjs http://127.0.0.1:8480 /01/09506000134352/21/A1 [more paths]
  */
 import { accessibilityProblems, launch, openPhone, ready } from "./screens.mjs";
 

@@ -3,7 +3,7 @@
  * knows the screens, not the server: the caller starts one and gives its address.
  *
  *   const browser = await launch();
- *   const phone = await openPhone(browser, "http://127.0.0.1:8080");
+ *   const phone = await openPhone(browser, "http://127.0.0.1:8480");
  *   await phone.goto("/01/09506000134352/21/A1");
  *   await claim(phone, "7KQ2-M9XD");
  *   await waitForMenu(phone, "Where is my printer?");

@@ -18,6 +18,7 @@ import { backoffMs, coalesce } from "./timing.ts";
 const SLOW_MS = 700;
 const FRESH_SHOWN_MS = 4000;
 const CHANGES_WITHIN_MS = 60;
+const HIDDEN_LISTENS_MS = 60_000;
 
 class Current {
   page = $state.raw<Page | null>(null);
@@ -35,6 +36,7 @@ class Current {
   serial: string | null = null;
   #listening: Listening | null = null;
   #listensAs = "";
+  #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
   #freshTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
@@ -48,11 +50,7 @@ class Current {
       this.refresh();
     });
     addEventListener("offline", () => (this.online = false));
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible" && Date.now() - this.#loadedAt > 15_000) {
-        this.refresh();
-      }
-    });
+    document.addEventListener("visibilitychange", () => this.#seen());
     onSent(() => this.refresh());
     place.onmoved(() => this.refresh());
     onTabs((news) => {
@@ -181,13 +179,25 @@ class Current {
     }
   }
 
+  /** A tab in the background lets go of its connection: a browser has few for one server. */
+  #seen(): void {
+    clearTimeout(this.#hiddenTimer);
+    if (document.visibilityState === "hidden") {
+      this.#hiddenTimer = setTimeout(() => this.#stopListening(), HIDDEN_LISTENS_MS);
+      return;
+    }
+    const listening = this.#listening !== null;
+    if (this.page && !listening) this.#listen(this.page);
+    if (!listening || Date.now() - this.#loadedAt > 15_000) this.refresh();
+  }
+
   #listen(page: Page): void {
     // The server looks at the cookie once, when listening begins: whoever has become somebody
     // else since (a session was made, the product was claimed) begins anew.
     const as = `${page.live} ${page.access} ${sessionsMade()}`;
     if (this.#listening && this.#listensAs === as) return;
     this.#stopListening();
-    if (!page.live) return;
+    if (!page.live || document.visibilityState === "hidden") return;
     this.#listensAs = as;
     this.#listening = listen(page.live, {
       changed: () => this.refresh(),

@@ -35,6 +35,7 @@ function decoded(part: string): string {
 export function parseRoute(pathname: string, search = ""): Route {
   const path = pathname.replace(/\/+$/, "");
   const parts = path.split("/").slice(1);
+  if (path === "") return { name: "start" };
   if (parts[0] === "me") {
     if (parts[1] === "receipt" && parts[2]) return { name: "receipt", id: decoded(parts[2]) };
     if (parts.length > 1) return { name: "unknown", path };

@@ -38,6 +38,7 @@ test("screens below a product", () => {
 test("my data, receipts, the start and nowhere", () => {
   check("/me", '{"name":"me"}');
   check("/me", '{"name":"start"}', "?start");
+  check("/", '{"name":"start"}');
   check("/me/receipt/r1", '{"name":"receipt","id":"r1"}');
   check("/01/abc", '{"name":"unknown","path":"/01/abc"}');
   check("/01/123", '{"name":"unknown","path":"/01/123"}');
