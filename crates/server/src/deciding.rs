@@ -298,7 +298,7 @@ fn item_json(
         "title": title.unwrap_or(&item.id),
         "shown": item.why.is_shown(),
         "reason": { "code": item.why.code(), "text": text.unwrap_or_default() },
-        "data": used.collect::<Json>(),
+        "used": used.collect::<Json>(),
         "switch_off": journey.map(|journey| switches(journey, item)),
     })
 }

@@ -233,6 +233,7 @@ pub fn routes(disk: AskDisk) -> Vec<Route> {
     let mut routes = Vec::new();
     routes.extend(crate::health::routes(disk));
     routes.extend(crate::ingest::routes::routes());
+    routes.extend(crate::api::routes());
     routes.extend(crate::owner::routes());
     routes.extend(crate::live::routes());
     routes.extend(crate::resolver::routes());

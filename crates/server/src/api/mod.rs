@@ -1,8 +1,46 @@
-//! The server API for a company's own systems, with a secret key.
+//! The server API, for a company's own systems, with a secret key. Each file holds one noun: its
+//! routes, how it is read and how it is written.
+
+mod bonds;
+mod call;
+mod campaigns;
+mod decisions;
+mod form;
+mod graph;
+mod inbox;
+mod journeys;
+mod keys;
+mod mappings;
+mod models;
+mod persons;
+mod places;
+mod products;
+mod receipts;
+mod refused;
+mod results;
+mod timeline;
 
 use crate::route::Route;
 
 /// All routes of the server API.
 pub fn routes() -> Vec<Route> {
-    Vec::new()
+    [
+        models::routes(),
+        products::routes(),
+        campaigns::routes(),
+        places::routes(),
+        journeys::routes(),
+        mappings::routes(),
+        persons::routes(),
+        bonds::routes(),
+        decisions::routes(),
+        results::routes(),
+        inbox::routes(),
+        refused::routes(),
+        receipts::routes(),
+        keys::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

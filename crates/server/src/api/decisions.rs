@@ -1,0 +1,238 @@
+//! Decisions: what to show to whom, here and now, and why.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use model::alias::Alias;
+use model::context::Context;
+use model::decision::Decision;
+use model::gs1::Subject;
+use model::id::PersonId;
+use model::touch::{CHANNELS, Channel};
+use serde_json::{Value as Json, json};
+
+use super::call::{self, Params, Secret, invalid, object, row};
+use super::form::{self, Form};
+use crate::app::{App, now, parse_alias};
+use crate::deciding::{self, Decided};
+use crate::ingest::json::Node;
+use crate::ingest::parts;
+use crate::json;
+use crate::problem::Problem;
+use crate::route::Route;
+
+const TAG: &str = "Decisions";
+const CONTEXT: &[&str] = &[
+    "time",
+    "lat",
+    "lon",
+    "place",
+    "setting",
+    "channel",
+    "locale",
+    "tz",
+    "weather",
+    "role",
+    "near_product",
+    "campaign",
+];
+
+pub fn routes() -> Vec<Route> {
+    let reason = json!({ "code": "stage", "text": "Because of where you are now: Yours." });
+    let example = json!({
+        "id": "d_9f86d081884c7d65", "person": "p3", "product": "/01/09506000134352/21/A1",
+        "journey": "printer", "version": 1, "stage": "support",
+        "menu": [{ "id": "guides", "title": "How to", "text": "", "icon": null, "open": "/guides",
+            "rank": 0, "reason": reason }],
+        "offers": [], "steps": [], "not_shown": [] });
+    vec![
+        Route {
+            body: object(json!({ "person": "user:u1", "product": "/01/09506000134352/21/A1",
+                "context": { "lat": 52.52, "lon": 13.405, "channel": "app", "locale": "de" } })),
+            answer: (200, object(example.clone())),
+            problems: &["invalid", "bad_json", "no_such_person"],
+            ..row(
+                "post",
+                "/v1/decisions",
+                TAG,
+                "Decide what to show",
+                "Menu, offers and steps for a person (or nobody), a product and a context, each \
+                 with the reason. What is new to the person counts as shown, and offers get \
+                 their codes, unless `preview` is true.",
+                post(decide),
+            )
+        },
+        Route {
+            query: &[("locale", "The language of texts and reasons; that of the decision else")],
+            answer: (
+                200,
+                object(json!({ "id": "d_9f86d081884c7d65", "items": [{
+                "what": "offer", "id": "shop-50", "title": "50 off", "shown": false,
+                "reason": { "code": "cap_day", "text": "Today's are all gone." },
+                "used": [{ "name": "context.place.distance_m", "value": 118.2 }] }] })),
+            ),
+            problems: &["not_found"],
+            ..row(
+                "get",
+                "/v1/decisions/{id}",
+                TAG,
+                "Why a decision was as it was",
+                "Every item that was looked at, shown or not, with the reason and the data. What \
+                 showed nothing new is known for an hour, everything else for good.",
+                get(one),
+            )
+        },
+    ]
+}
+
+struct Asked {
+    by: Option<Alias>,
+    person: Option<PersonId>,
+    subject: Subject,
+    context: Context,
+    preview: bool,
+}
+
+async fn decide(State(app): State<App>, _: Secret, body: Bytes) -> Result<Response, Problem> {
+    let Asked { by, person, subject, context, preview } = read(&app, &body)?;
+    let locale = context.locale.clone().unwrap_or_else(|| "en".into());
+    let decided = deciding::decide_and_record(&app, by, person, subject, context, preview).await?;
+    let state = app.engine.state();
+    let mut shown = deciding::decision_json(&state, &decided, &locale);
+    add_standing(&mut shown, person, &decided);
+    let all = deciding::why_json(&state, &decided.decision, &locale);
+    let items = all.as_array().into_iter().flatten();
+    shown["not_shown"] = items.filter(|item| item["shown"] == false).cloned().collect();
+    shown["preview"] = preview.into();
+    Ok(call::ok(&shown))
+}
+
+fn add_standing(shown: &mut Json, person: Option<PersonId>, decided: &Decided) {
+    let decision = &decided.decision;
+    shown["person"] = json!(person.map(|id| id.to_string()));
+    shown["product"] = decision.subject.path().into();
+    shown["journey"] = json!(decision.journey);
+    shown["version"] = decision.version.into();
+    shown["stage"] = stage(decision);
+    shown["context"] = context_json(&decision.context);
+}
+
+fn stage(decision: &Decision) -> Json {
+    let none = decision.stage.is_empty();
+    Json::from(if none { engine::journey::NONE } else { &*decision.stage })
+}
+
+fn read(app: &App, body: &[u8]) -> Result<Asked, Problem> {
+    let mut form = Form::read(body, &["person", "product", "context", "preview"])?;
+    let subject = product(form.take("product"))?;
+    let (mut by, mut person) = (None, None);
+    if let Some(named) = form.text("person")? {
+        person = Some(call::person(app, &named)?);
+        by = parse_alias(&named);
+    }
+    let context = match form.take("context") {
+        Node::Null => Context { time: now(), ..Context::default() },
+        node => context(Form::of(node, "context", CONTEXT)?)?,
+    };
+    Ok(Asked { by, person, subject, context, preview: form.bool("preview")?.unwrap_or(false) })
+}
+
+/// `/01/…`, or `{"gtin","serial"}`.
+fn product(node: Node<'_>) -> Result<Subject, Problem> {
+    match &node {
+        Node::Text(link) => parts::subject_of_link(link, "product").map_err(form::problem),
+        Node::Map(_) => {
+            let field = |name| node.get(name).cloned().unwrap_or_default();
+            let pair = parts::subject_of_pair(&field("gtin"), &field("serial"), "product");
+            pair.map_err(form::problem)
+        }
+        _ => Err(invalid("product", "name the product: /01/GTIN or /01/GTIN/21/SERIAL")),
+    }
+}
+
+fn context(mut form: Form<'_>) -> Result<Context, Problem> {
+    let (lat, lon) = (form.number("lat")?, form.number("lon")?);
+    let location = match (lat, lon) {
+        (None, None) => None,
+        (Some(lat), Some(lon)) => {
+            let location = model::touch::Location::degrees(lat, lon);
+            let detail = "lat is -90 to 90 and lon is -180 to 180 degrees";
+            Some(location.ok_or_else(|| invalid("context.lat", detail))?)
+        }
+        _ => return Err(invalid("context.lat", "give both lat and lon")),
+    };
+    let channel = match form.text("channel")? {
+        None => None,
+        Some(name) => Some(Channel::named(&name).ok_or_else(|| {
+            let names = CHANNELS.map(|(_, name)| name).join(", ");
+            invalid("context.channel", format!("it is one of {names}"))
+        })?),
+    };
+    let setting = form.text("setting")?;
+    let settings = engine::condition::SETTINGS;
+    if setting.as_deref().is_some_and(|own| !settings.contains(&own)) {
+        return Err(invalid("context.setting", format!("it is one of {}", settings.join(", "))));
+    }
+    let zone = form.text("tz")?;
+    if zone.as_deref().is_some_and(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+        return Err(invalid("context.tz", "this is no IANA time zone, such as Europe/Berlin"));
+    }
+    Ok(Context {
+        time: form.time("time")?.unwrap_or_else(now),
+        place: form.text("place")?,
+        location,
+        channel,
+        setting,
+        locale: form.text("locale")?.map(|locale| locale.to_ascii_lowercase().into()),
+        zone,
+        weather: form.map("weather")?,
+        role: form.text("role")?,
+        near_product: form.bool("near_product")?,
+        campaign: form.text("campaign")?,
+    })
+}
+
+async fn one(
+    State(app): State<App>,
+    _: Secret,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Response, Problem> {
+    let none = || Problem::new("not_found", "this decision is not known (any more)");
+    let id = deciding::decision_named(&name).ok_or_else(none)?;
+    let reading = app.clone();
+    let found = call::blocking(move || deciding::find_decision(&reading, id)).await;
+    let (person, decision) = found.ok_or_else(none)?;
+    let locale = params.get("locale").cloned();
+    let locale = locale.or_else(|| decision.context.locale.as_deref().map(str::to_owned));
+    let locale = locale.unwrap_or_else(|| "en".into());
+    let state = app.engine.state();
+    Ok(call::ok(&json!({
+        "id": name,
+        "time": json::time(decision.time()),
+        "person": person.map(|person| person.to_string()),
+        "product": decision.subject.path(),
+        "journey": decision.journey,
+        "version": decision.version,
+        "stage": stage(&decision),
+        "context": context_json(&decision.context),
+        "items": deciding::why_json(&state, &decision, &locale),
+    })))
+}
+
+fn context_json(context: &Context) -> Json {
+    json!({
+        "time": json::time(context.time),
+        "place": context.place,
+        "location": context.location.map(json::location),
+        "channel": context.channel.map(|channel| channel.name()),
+        "setting": context.setting,
+        "locale": context.locale,
+        "tz": context.zone,
+        "weather": json::map(&context.weather),
+        "role": context.role,
+        "near_product": context.near_product,
+        "campaign": context.campaign,
+    })
+}
