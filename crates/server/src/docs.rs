@@ -109,7 +109,7 @@ impl Page {
             for (at, cell) in row.iter().enumerate() {
                 match at {
                     0 => self.add(format_args!("<tr><td><code>{}</code></td>", escape(cell))),
-                    _ => self.add(format_args!("<td>{}</td>", escape(cell))),
+                    _ => self.add(format_args!("<td>{}</td>", prose(cell))),
                 }
             }
             self.add(format_args!("</tr>"));
@@ -130,6 +130,15 @@ fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+/// Words of the tables, in which backquotes mean code.
+fn prose(text: &str) -> String {
+    let parts = escape(text);
+    let pieces = parts.split('`').enumerate();
+    pieces
+        .map(|(at, part)| if at % 2 == 1 { format!("<code>{part}</code>") } else { part.into() })
+        .collect()
 }
 
 /// A name for the address bar.
@@ -196,7 +205,7 @@ fn of_route(page: &mut Page, route: &Route) {
         route.method.to_ascii_uppercase(),
         escape(route.path)
     ));
-    page.add(format_args!("<p>{}. {}</p>", escape(route.summary), escape(route.about)));
+    page.add(format_args!("<p>{}. {}</p>", prose(route.summary), prose(route.about)));
     page.add(format_args!("<p class=\"soft\">For {}.</p>", who(route.who)));
     if !route.query.is_empty() {
         let rows =

@@ -93,10 +93,13 @@ impl Story {
         self.company_touch(redeemed).await?;
         self.tell("The till takes her code").await?;
         let user = self.user.clone();
+        // The shop's page hands the session's name on with the order, so that the customer number
+        // and the phone become one person.
+        let device = device_of(&mut self.phone).await?;
         let order = json!({
             "kind": "order.placed", "products": [model_link()], "place": SHOPS[0].0,
             "channel": "shop", "money": {"amount": "249.00", "currency": "USD"},
-            "aliases": {"user": user, "email": format!("{user}@example.com")},
+            "aliases": {"user": user, "email": format!("{user}@example.com"), "device": device},
             "traits": {"first_name": "Mia"},
             "properties": {"order_id": format!("O-{user}"), "code": code},
         });
@@ -173,10 +176,11 @@ impl Story {
             return Err(failed("the friend got no welcome"));
         };
         let user = format!("{}-friend", self.user);
+        let device = device_of(&mut friend).await?;
         let order = json!({
             "kind": "order.placed", "products": [model_link()], "channel": "web",
             "money": {"amount": "299.00", "currency": "USD"},
-            "aliases": {"user": user, "email": format!("{user}@example.com")},
+            "aliases": {"user": user, "email": format!("{user}@example.com"), "device": device},
             "properties": {"order_id": format!("O-{user}"), "code": code},
         });
         self.company_touch(order).await?;
@@ -236,6 +240,15 @@ impl Story {
     async fn wait(&self) {
         tokio::time::sleep(self.wait).await;
     }
+}
+
+/// The name that a phone's session goes by, as its own page knows it.
+async fn device_of(phone: &mut Client) -> Result<String, Failed> {
+    let me = phone.get("/v1/me").await?.success()?;
+    let aliases = me["aliases"].as_array().into_iter().flatten();
+    let device = aliases.into_iter().find(|alias| alias["kind"] == "device");
+    let device = device.and_then(|alias| alias["value"].as_str());
+    device.map(str::to_owned).ok_or_else(|| failed("the phone's session has no name"))
 }
 
 /// Every touch of the story must be accepted, or it is not the story.
