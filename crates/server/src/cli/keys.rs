@@ -98,7 +98,7 @@ fn list(given: Given) -> Result<(), Failed> {
         }
         Target::Server(mut client) => super::serve::in_tokio(async {
             let answer = client.get("/v1/keys").await?.success()?;
-            let keys = answer["keys"].as_array().or_else(|| answer["items"].as_array());
+            let keys = answer["items"].as_array();
             let keys = keys.ok_or_else(|| failed("the server did not list its keys"))?;
             let word = |key: &serde_json::Value, name: &str| {
                 key[name].as_str().unwrap_or_default().to_owned()

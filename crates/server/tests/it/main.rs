@@ -1,5 +1,6 @@
 //! The server from outside, in one program: laid out like the addresses.
 
+mod cli;
 mod ingest;
 mod owner;
 mod phone;
