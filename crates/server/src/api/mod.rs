@@ -15,7 +15,7 @@ mod models;
 mod persons;
 mod places;
 mod products;
-mod receipts;
+pub mod receipts;
 mod refused;
 mod results;
 mod timeline;

@@ -90,6 +90,7 @@ fn message(past: &Past) -> Option<Json> {
         "kind": touch.kind.as_str(),
         "mine": mine,
         "from": if mine { "me" } else { "company" },
+        "by": touch.properties.text("by").filter(|_| !mine),
         "text": touch.properties.text("text").unwrap_or_default(),
         "time": json::time(touch.time),
     }))

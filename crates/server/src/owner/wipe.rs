@@ -8,6 +8,7 @@ use model::entry::Body;
 use serde_json::json;
 
 use super::visitor;
+use crate::api::receipts;
 use crate::app::{App, random_u64};
 use crate::auth;
 use crate::problem::Problem;
@@ -23,13 +24,9 @@ pub async fn delete(State(app): State<App>, headers: HeaderMap) -> Result<Respon
     let receipt = random_u64();
     app.submit(Body::Wipe { person, receipt }).await?;
     app.memory.forget_person(person);
-    let id = receipt_name(receipt);
+    let id = receipts::name(receipt);
     let body = json!({ "receipt": { "id": id, "url": format!("/v1/receipts/{id}") } });
     let mut response = visitor::private(body, Some(auth::no_session()));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
-}
-
-fn receipt_name(receipt: u64) -> String {
-    format!("{receipt:016x}")
 }

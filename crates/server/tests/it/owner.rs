@@ -479,12 +479,14 @@ async fn my_data_can_be_read_taken_along_and_wiped() {
     let wiped = phone.call("DELETE", "/v1/me", &[("x-everbond", "1")], None).await;
     assert_eq!(wiped.status, 202);
     let receipt = wiped.json()["receipt"].clone();
-    assert!(receipt["url"].as_str().expect("a path").starts_with("/v1/receipts/"));
+    let url = receipt["url"].as_str().expect("a path").to_owned();
     assert!(phone.cookie.is_none(), "the session ends");
     let page = phone.page(Some("A1")).await;
     assert_eq!(page["access"], "public");
     assert_eq!(page["product"]["claimable"], true);
     assert_eq!(phone.get("/v1/me").await.status, 401);
+    let shown = phone.get(&url).await;
+    assert_eq!((shown.status, shown.json()["id"].clone()), (200, receipt["id"].clone()));
     shop.close().await;
 }
 
