@@ -48,6 +48,20 @@ export function day(time: string, locale: string): string {
   );
 }
 
+/** By the calendar of whoever reads. */
+export function isToday(time: string): boolean {
+  return read(time)?.toDateString() === new Date().toDateString();
+}
+
+/** A text with the times in it as people write them. */
+export function withTimes(text: string, locale: string): string {
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+  return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (found) => {
+    const date = read(found);
+    return date ? format.format(date) : found;
+  });
+}
+
 export function moment(time: string, locale: string): string {
   const date = read(time);
   if (!date) return time;
