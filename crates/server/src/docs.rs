@@ -58,14 +58,14 @@ pub fn routes(shelf: &Shelf) -> Vec<Route> {
             "/docs",
             "This interface as a page to read",
             "What stands in this document, with the words of a journey, limits and settings.",
-            json!({"type": "string"}),
+            json!({"type": "string", "contentMediaType": "text/html"}),
             get(move || async move { shown(&page, "text/html; charset=utf-8", |all| &all.page) }),
         ),
         row(
             "/docs.css",
             "The look of that page",
             "",
-            json!({"type": "string"}),
+            json!({"type": "string", "contentMediaType": "text/css"}),
             get(|| async { answer("text/css; charset=utf-8", CSS.to_owned()) }),
         ),
     ]
@@ -292,7 +292,7 @@ fn sample(path: &str, name: &str) -> &'static str {
 /// Journeys, the conditions in them, and the kinds of touches that move them.
 fn words(page: &mut Page) {
     page.add(format_args!(
-        "<h2 id=\"journeys\">Journeys</h2><p>A journey says which stages a bond has, what moves it \
+        "<h2 id=\"journey-files\">Journey files</h2><p>A journey says which stages a bond has, what moves it \
          from one to another, and what the menu, offers, steps and timers are. It is YAML or JSON; \
          <code>everbond journey check FILE</code> finds its mistakes. This one is the demo's:</p>\
          <details><summary>journeys/printer.yaml</summary><pre>{}</pre></details>\

@@ -75,7 +75,7 @@ pub fn routes(disk: AskDisk) -> Vec<Route> {
                     machine that came through no proxy; others need a secret key.",
             query: &[],
             body: Value::Null,
-            answer: (200, json!({"type": "string"})),
+            answer: (200, json!({"type": "string", "contentMediaType": "text/plain"})),
             problems: &["no_key", "bad_key", "not_allowed"],
             handler: get(
                 move |peer: ConnectInfo<SocketAddr>, headers: HeaderMap, app| async move {

@@ -94,10 +94,15 @@ fn operation(route: &Route) -> Value {
     if has_body(&route.body) {
         operation["requestBody"] = json!({
             "required": true,
-            "content": {"application/json": {"schema": route.body}},
+            "content": {media_type(&route.body): {"schema": route.body}},
         });
     }
     operation
+}
+
+/// A schema of what is not JSON names its media type, as JSON Schema has it.
+fn media_type(schema: &Value) -> &str {
+    schema["contentMediaType"].as_str().unwrap_or("application/json")
 }
 
 fn responses(route: &Route) -> Value {
@@ -107,7 +112,7 @@ fn responses(route: &Route) -> Value {
         success["description"] = json!("Go on at the address in Location.");
     }
     if !schema.is_null() {
-        success["content"] = json!({"application/json": {"schema": schema}});
+        success["content"] = json!({media_type(schema): {"schema": schema}});
     }
     let mut responses = Map::new();
     responses.insert(status.to_string(), success);

@@ -214,10 +214,10 @@ async fn import(
     progress.offset = total;
     bar.end(&progress);
     // A finished import leaves nothing behind but what was refused.
-    if let Err(error) = std::fs::remove_file(&beside) {
-        if error.kind() != std::io::ErrorKind::NotFound {
-            return Err(error.into());
-        }
+    if let Err(error) = std::fs::remove_file(&beside)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error.into());
     }
     summary(&progress, refused.made)
 }
