@@ -1,8 +1,6 @@
 //! Reading what a company sends: an object with known fields. A field that is not known is a
 //! mistake rather than lost, and every mistake has its place.
 
-use std::borrow::Cow;
-
 use model::gs1::Gtin;
 use model::id::Time;
 use model::texts::Texts;
@@ -229,7 +227,7 @@ pub fn texts_node(node: &Node<'_>, at: &str) -> Result<Texts, Problem> {
     Ok(Texts::new(pairs))
 }
 
-fn is_language(tag: &Cow<'_, str>) -> bool {
+fn is_language(tag: &str) -> bool {
     let mut parts = tag.split('-');
     let first = parts.next().unwrap_or_default();
     let plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric());

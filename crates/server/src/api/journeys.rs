@@ -129,7 +129,7 @@ async fn check(
     })))
 }
 
-fn read(name: &str, source: &str) -> Result<Journey, Problem> {
+pub fn read(name: &str, source: &str) -> Result<Journey, Problem> {
     if source.len() > limits::JOURNEY_BYTES {
         let (found, most) = (source.len(), limits::JOURNEY_BYTES);
         return Err(Problem::new("too_large", format!("{found} bytes, {most} are allowed")));

@@ -63,13 +63,16 @@ fn shown(app: &App) -> Json {
     state.mapping().map(|(name, kind)| (name.to_owned(), Json::from(kind))).collect()
 }
 
-fn read(body: &[u8]) -> Result<Vec<(Box<str>, Box<str>)>, Problem> {
+/// An event's name and a kind; an empty kind takes the name away.
+type Pair = (Box<str>, Box<str>);
+
+fn read(body: &[u8]) -> Result<Vec<Pair>, Problem> {
     let node = source::read(form::text_of(body)?).map_err(form::problem)?;
     let Node::Map(fields) = node else {
         let detail = format!("it is {}, not an object", node.type_name());
         return Err(invalid("", detail));
     };
-    let mut pairs: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(fields.len());
+    let mut pairs: Vec<Pair> = Vec::with_capacity(fields.len());
     for (name, node) in &fields {
         let at: String = name.chars().take(40).collect();
         if name.is_empty() || name.len() > NAME_BYTES {

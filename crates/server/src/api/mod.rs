@@ -19,6 +19,7 @@ pub mod receipts;
 mod refused;
 mod results;
 mod timeline;
+mod trying;
 
 use crate::route::Route;
 
@@ -30,6 +31,7 @@ pub fn routes() -> Vec<Route> {
         campaigns::routes(),
         places::routes(),
         journeys::routes(),
+        trying::routes(),
         mappings::routes(),
         persons::routes(),
         bonds::routes(),

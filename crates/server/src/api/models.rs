@@ -99,10 +99,10 @@ async fn list(State(app): State<App>, _: Secret, params: Params) -> Result<Respo
 fn read(gtin: &str, body: &[u8]) -> Result<Model, Problem> {
     let gtin = call::gtin(gtin)?;
     let mut form = Form::read(body, FIELDS)?;
-    if let Some(own) = form.text("gtin")? {
-        if call::gtin(&own)? != gtin {
-            return Err(invalid("gtin", "it is not the one in the address"));
-        }
+    if let Some(own) = form.text("gtin")?
+        && call::gtin(&own)? != gtin
+    {
+        return Err(invalid("gtin", "it is not the one in the address"));
     }
     form.take("link");
     let name = form.texts("name")?;

@@ -129,10 +129,10 @@ async fn register(
 ) -> Result<Response, Problem> {
     let subject = call::unit(&gtin, &serial)?;
     let mut form = Form::read(&body, FIELDS)?;
-    if let Some(own) = subject_of(&mut form)? {
-        if own != subject {
-            return Err(invalid("gtin", "it is not the product in the address"));
-        }
+    if let Some(own) = subject_of(&mut form)?
+        && own != subject
+    {
+        return Err(invalid("gtin", "it is not the product in the address"));
     }
     let product = read(form, subject)?;
     app.submit(Body::PutProduct(product)).await?;
