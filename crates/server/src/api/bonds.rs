@@ -55,22 +55,28 @@ pub fn routes() -> Vec<Route> {
 
 async fn with_unit(
     State(app): State<App>,
-    _: Secret,
+    key: Secret,
     Path((person, gtin, serial)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
-    shown(&app, &person, call::unit(&gtin, &serial)?)
+    shown(&app, &key, &person, call::unit(&gtin, &serial)?).await
 }
 
 async fn with_model(
     State(app): State<App>,
-    _: Secret,
+    key: Secret,
     Path((person, gtin)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    shown(&app, &person, Subject::model(call::gtin(&gtin)?))
+    shown(&app, &key, &person, Subject::model(call::gtin(&gtin)?)).await
 }
 
-fn shown(app: &App, person: &str, subject: Subject) -> Result<Response, Problem> {
+async fn shown(
+    app: &App,
+    key: &Secret,
+    person: &str,
+    subject: Subject,
+) -> Result<Response, Problem> {
     let person = call::person(app, person)?;
+    call::looked(app, key, person, "bond").await?;
     let state = app.engine.state();
     let bond = state.bond(person, subject);
     let bond =

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use engine::History;
-use model::entry::{Entry, Seq};
+use model::entry::{Body, Entry, Seq};
 use model::gs1::{Gtin, Serial, Subject};
 use model::id::{Digest, PersonId};
 use model::limits;
@@ -32,6 +32,25 @@ impl FromRequestParts<App> for Secret {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Secret, Problem> {
         auth::secret(app, &parts.headers).map(Secret)
     }
+}
+
+/// Notes for the person that their data was looked at, before it is shown. The same look by the
+/// same key is noted once a minute.
+pub async fn looked(
+    app: &App,
+    key: &Secret,
+    person: PersonId,
+    what: &'static str,
+) -> Result<(), Problem> {
+    let Some(name) = app.engine.state().key(&key.0.id).map(|own| own.name.clone()) else {
+        return Err(Problem::new("bad_key", "it was taken away just now"));
+    };
+    let same = Digest::of(&[key.0.id.as_bytes(), &person.0.to_be_bytes(), what.as_bytes()]);
+    if app.limiter.take("look", same.0 as u64, 1).is_err() {
+        return Ok(());
+    }
+    let who = if name.is_empty() { key.0.id.clone() } else { name };
+    app.submit(Body::Looked { person, who, what: what.into() }).await.map(drop)
 }
 
 pub type Params = Query<BTreeMap<String, String>>;
@@ -60,7 +79,7 @@ pub fn row(
         query: &[],
         body: Json::Null,
         answer: (200, json!({ "type": "object" })),
-        problems: &["invalid"],
+        problems: if matches!(method, "put" | "post") { &["invalid", "bad_json"] } else { &[] },
         handler,
     }
 }

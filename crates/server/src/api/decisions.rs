@@ -51,7 +51,7 @@ pub fn routes() -> Vec<Route> {
             body: object(json!({ "person": "user:u1", "product": "/01/09506000134352/21/A1",
                 "context": { "lat": 52.52, "lon": 13.405, "channel": "app", "locale": "de" } })),
             answer: (200, object(example.clone())),
-            problems: &["invalid", "bad_json", "no_such_person"],
+            problems: &["invalid", "bad_json", "no_such_person", "too_large"],
             ..row(
                 "post",
                 "/v1/decisions",
@@ -124,7 +124,7 @@ fn stage(decision: &Decision) -> Json {
 }
 
 fn read(app: &App, body: &[u8]) -> Result<Asked, Problem> {
-    let mut form = Form::read(body, &["person", "product", "context", "preview"])?;
+    let mut form = Form::read_small(body, &["person", "product", "context", "preview"])?;
     let subject = product(form.take("product"))?;
     let (mut by, mut person) = (None, None);
     if let Some(named) = form.text("person")? {

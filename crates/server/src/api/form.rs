@@ -3,6 +3,7 @@
 
 use model::gs1::Gtin;
 use model::id::Time;
+use model::limits;
 use model::texts::Texts;
 use model::touch::Money;
 use model::value::Map;
@@ -42,6 +43,16 @@ pub fn problem(bad: Bad) -> Problem {
 }
 
 impl<'a> Form<'a> {
+    /// The whole body, where it is small: what a touch may have.
+    pub fn read_small(body: &'a [u8], known: &'static [&'static str]) -> Result<Form<'a>, Problem> {
+        if body.len() > limits::TOUCH_BYTES {
+            let most = limits::TOUCH_BYTES;
+            let detail = format!("the body has {} bytes, {most} are allowed", body.len());
+            return Err(Problem::new("too_large", detail));
+        }
+        Form::read(body, known)
+    }
+
     /// The whole body.
     pub fn read(body: &'a [u8], known: &'static [&'static str]) -> Result<Form<'a>, Problem> {
         let node = source::read(text_of(body)?).map_err(problem)?;

@@ -256,10 +256,7 @@ fn standing(state: &Folded, node: &Node) -> Vec<(Node, &'static str, String)> {
             }
         }
         Node::Model(gtin) => {
-            let first = Some(Subject::model(*gtin));
-            let units = state.products_after(first, TOUCHES_FURTHER);
-            let units = units.into_iter().take_while(|subject| subject.gtin == *gtin);
-            out.extend(units.map(|subject| (Node::Product(subject), "is_a", String::new())));
+            // Not its units: any few of a million would say nothing.
             let about = |own: &&model::things::Campaign| {
                 own.subjects.iter().any(|subject| subject.gtin == *gtin)
             };

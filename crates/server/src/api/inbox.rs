@@ -137,12 +137,12 @@ async fn answer(
     let work = async {
         let none = || Problem::new("not_found", "there is no such question");
         let seq: Seq = seq.parse().map_err(|_| none())?;
-        let mut form = Form::read(&body, &["text", "by"])?;
+        let mut form = Form::read_small(&body, &["text", "by"])?;
         let (text, by) = (form.word("text")?, form.text("by")?);
         if text.chars().count() > TEXT_CHARS {
             return Err(invalid("text", format!("it has more than {TEXT_CHARS} characters")));
         }
-        let asked = app.engine.state().timeline(&Entity::Inbox, Some(seq + 1), 1);
+        let asked = app.engine.state().timeline(&Entity::Inbox, seq.checked_add(1), 1);
         if asked != [seq] {
             return Err(none());
         }

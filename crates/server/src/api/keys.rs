@@ -67,7 +67,7 @@ async fn make(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let work = async {
-        let mut form = Form::read(&body, &["name", "scope"])?;
+        let mut form = Form::read_small(&body, &["name", "scope"])?;
         let name = form.word("name")?;
         if name.len() > model::limits::NAME_BYTES {
             return Err(invalid("name", "it has more than 64 bytes"));

@@ -196,10 +196,11 @@ pub fn called(id: PersonId, person: &Person) -> String {
 
 async fn one(
     State(app): State<App>,
-    _: Secret,
+    key: Secret,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = person(&app, &id)?;
+    call::looked(&app, &key, id, "profile").await?;
     let state = app.engine.state();
     let found = state.person(id).ok_or_else(gone)?;
     Ok(call::ok(&person_json(&app, &state, id, &found)))
@@ -322,21 +323,23 @@ fn undo(id: PersonId, seq: u64) -> Json {
 
 async fn its_timeline(
     State(app): State<App>,
-    _: Secret,
+    key: Secret,
     Path(id): Path<String>,
     params: Params,
 ) -> Result<Response, Problem> {
     let id = person(&app, &id)?;
+    call::looked(&app, &key, id, "timeline").await?;
     timeline::answer(&app, Entity::Person(id), &params, true).await
 }
 
 async fn its_graph(
     State(app): State<App>,
-    _: Secret,
+    key: Secret,
     Path(id): Path<String>,
     params: Params,
 ) -> Result<Response, Problem> {
     let id = person(&app, &id)?;
+    call::looked(&app, &key, id, "graph").await?;
     graph::answer(&app, Node::Person(id), &params).await
 }
 

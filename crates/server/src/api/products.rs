@@ -128,7 +128,7 @@ async fn register(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let subject = call::unit(&gtin, &serial)?;
-    let mut form = Form::read(&body, FIELDS)?;
+    let mut form = Form::read_small(&body, FIELDS)?;
     if let Some(own) = subject_of(&mut form)?
         && own != subject
     {
@@ -248,10 +248,7 @@ fn lines(text: &str) -> Result<Vec<(usize, &str)>, Problem> {
 }
 
 fn read_line(line: &str) -> Result<Product, Problem> {
-    if line.len() > limits::TOUCH_BYTES {
-        return Err(invalid("", format!("more than {} bytes", limits::TOUCH_BYTES)));
-    }
-    let mut form = Form::read(line.as_bytes(), FIELDS)?;
+    let mut form = Form::read_small(line.as_bytes(), FIELDS)?;
     let subject = subject_of(&mut form)?;
     let subject = subject.ok_or_else(|| invalid("gtin", "gtin and serial are missing"))?;
     read(form, subject)

@@ -345,11 +345,12 @@ async fn journeys_are_checked_published_and_kept_in_versions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draft_is_tried_on_real_history_and_changes_nothing() {
     let mut company = Company::open("api-try").await;
+    let model = format!("/01/{GTIN}");
     company
         .touches(json!([
-            { "kind": "product.viewed", "aliases": { "user": "u1" }, "products": [{ "gtin": GTIN }] },
-            { "kind": "product.viewed", "aliases": { "user": "u2" }, "products": [{ "gtin": GTIN }] },
-            { "kind": "cart.added", "aliases": { "user": "u2" }, "products": [{ "gtin": GTIN }] },
+            { "kind": "product.viewed", "aliases": { "user": "u1" }, "products": [model] },
+            { "kind": "product.viewed", "aliases": { "user": "u2" }, "products": [model] },
+            { "kind": "cart.added", "aliases": { "user": "u2" }, "products": [model] },
         ]))
         .await;
     company.post("/v1/persons/merge", json!({ "keep": "user:u2", "gone": "user:u1" })).await;
@@ -581,7 +582,8 @@ async fn a_decision_gives_a_code_once_and_says_why() {
          stages: [interested, engaged]\n\
          moves:\n  - {{ on: product.viewed, to: engaged }}\n\
          menu:\n  - {{ id: compare, title: {{ en: Compare }}, open: /compare }}\n  \
-         - {{ id: jam, when: 'product.state.error == \"jam\"', title: {{ en: Fix }}, open: /fix }}\n\
+         - {{ id: jam, when: 'product.state.error == \"jam\"', title: {{ en: Fix }}, \
+         open: /fix }}\n\
          offers:\n  - {{ id: shop-50, in: [engaged], title: {{ en: Fifty off }}, \
          when: 'context.place.kind == \"shop\" && context.place.distance_m < 200.0', \
          value: {{ off: 50.00 USD }}, cap: {{ per_person: 1, total: 1 }} }}\n"
@@ -661,6 +663,9 @@ async fn a_decision_gives_a_code_once_and_says_why() {
         company.bad(("POST", "/v1/decisions", body), 422, "invalid", at).await;
     }
     company.bad(("POST", "/v1/decisions", json!({})), 422, "invalid", "product").await;
+    let weather = json!({ "condition": "x".repeat(40_000) });
+    let large = json!({ "product": product, "context": { "weather": weather } });
+    company.bad(("POST", "/v1/decisions", large), 413, "too_large", "").await;
     let nobody = json!({ "product": product, "person": "user:nobody" });
     company.bad(("POST", "/v1/decisions", nobody), 404, "no_such_person", "person").await;
     let none = "/v1/decisions/d_0000000000000000";
@@ -740,6 +745,8 @@ async fn questions_are_answered_and_the_page_shows_it() {
     company.bad(("POST", &path, json!({})), 422, "invalid", "text").await;
     let text = json!({ "text": "x" });
     company.bad(("POST", "/v1/inbox/1/answer", text.clone()), 404, "not_found", "").await;
+    let last = format!("/v1/inbox/{}/answer", u64::MAX);
+    company.bad(("POST", &last, text.clone()), 404, "not_found", "").await;
     let id = question_person(&inbox);
     assert_eq!(company.call("DELETE", &id, Json::Null).await.status, 202);
     assert_eq!(company.get("/v1/inbox").await["items"], json!([]));
