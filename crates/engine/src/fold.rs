@@ -137,6 +137,15 @@ fn apply_body(state: &mut State, body: &Body, cx: &mut Cx<'_>) -> Outcome {
             state.index.push(Entity::Refused, cx.seq);
             Outcome::accepted()
         }
+        Body::Looked { person, .. } => match state.persons.contains(person) {
+            true => {
+                state.index.push(Entity::Look(*person), cx.seq);
+                cx.changed(Change::Person(*person));
+                Outcome::accepted()
+            }
+            // The record still names the key that looked, but nobody who was looked at.
+            false => Outcome::refused("no_such_person", "there is no such person"),
+        },
         Body::RefusedDone { seq } => {
             let mut seqs = state.index.all(&Entity::Refused);
             match seqs.binary_search(seq) {

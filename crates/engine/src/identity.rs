@@ -189,7 +189,7 @@ fn join(
         state.aliases.insert(known.alias.digest().0, keep.0);
         person.aliases.push(Known { because: because.clone(), seq: cx.seq, ..known });
     }
-    for kind in [Entity::Person as fn(PersonId) -> Entity, Entity::Mention] {
+    for kind in [Entity::Person as fn(PersonId) -> Entity, Entity::Mention, Entity::Look] {
         let mut seqs: Vec<Seq> = state.index.all(&kind(keep));
         seqs.extend(state.index.all(&kind(gone)));
         seqs.sort_unstable();

@@ -28,6 +28,8 @@ pub enum Entity {
     /// Records with something of the person in them that are not part of their history: a touch
     /// that went to somebody else, a repeated message. A wipe needs to find them.
     Mention(PersonId),
+    /// Who looked at the person's data.
+    Look(PersonId),
 }
 
 pub struct Index {
@@ -50,6 +52,7 @@ impl Entity {
             Entity::Refused => (5, Vec::new()),
             Entity::Inbox => (6, Vec::new()),
             Entity::Mention(person) => (7, person.0.to_be_bytes().to_vec()),
+            Entity::Look(person) => (8, person.0.to_be_bytes().to_vec()),
         };
         let len = u8::try_from(name.len()).expect("ids are shorter than 256 bytes");
         let mut out = Writer::onto(Vec::with_capacity(name.len() + 11));

@@ -18,7 +18,7 @@ use crate::fold::{self, Change, Cx};
 use crate::grants;
 use crate::identity;
 use crate::index::Entity;
-use crate::record::{Because, Bond, Grant, Known, Person};
+use crate::record::{Because, Bond, Grant, Known, Merged, Person};
 use crate::state::State;
 use crate::timers;
 
@@ -58,15 +58,16 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
     let person = state.persons.get_mut(&id).expect("found above");
     person.aliases.retain(|known| !aliases.contains(&known.alias));
     if let SplitWhat::Merge(seq) = what {
-        // Each name is again believed for the reason that it was before.
-        for merged in person.merges.extract_if(.., |merged| merged.seq == *seq) {
+        // Each name is again believed for the reason that it was before. One touch may have
+        // joined several; they are undone one by one.
+        let undone = |merged: &mut Merged| merged.seq == *seq && merged.gone == new;
+        for merged in person.merges.extract_if(.., undone) {
             leaving = merged.aliases;
         }
     }
     // The merges that the leaving part had before go with it, so they can be undone there.
-    let is_leaving = |merged: &crate::record::Merged| {
-        merged.aliases.iter().all(|known| aliases.contains(&known.alias))
-    };
+    let is_leaving =
+        |merged: &Merged| merged.aliases.iter().all(|known| aliases.contains(&known.alias));
     let merges = person.merges.iter().filter(|merged| is_leaving(merged)).cloned().collect();
     person.merges.retain(|merged| !is_leaving(merged));
     forget_names(person, &aliases);
@@ -154,6 +155,9 @@ fn divide_timeline(
     common.dedup();
     state.index.replace(&Entity::Mention(to), common.clone());
     state.index.replace(&Entity::Mention(from), common);
+    // Whoever looked then, looked at both.
+    let looks = state.index.all(&Entity::Look(from));
+    state.index.replace(&Entity::Look(to), looks);
 }
 
 /// Takes out what will be computed again, and keeps what was given.

@@ -42,10 +42,11 @@ pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_
     let mut seqs: Vec<Seq> = state.index.all(&Entity::Person(id));
     forget_decisions(state, &seqs, cx);
     seqs.extend(state.index.all(&Entity::Mention(id)));
+    seqs.extend(state.index.all(&Entity::Look(id)));
     seqs.extend(forget_refused(state, &person, cx));
     seqs.sort_unstable();
     seqs.dedup();
-    for entity in [Entity::Person(id), Entity::Mention(id)] {
+    for entity in [Entity::Person(id), Entity::Mention(id), Entity::Look(id)] {
         state.index.replace(&entity, Vec::new());
     }
     state.receipts.insert(

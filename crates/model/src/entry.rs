@@ -75,6 +75,12 @@ pub enum Body {
     RefusedDone {
         seq: Seq,
     },
+    /// Somebody of the company looked at a person's data: with which key, at what.
+    Looked {
+        person: PersonId,
+        who: Box<str>,
+        what: Box<str>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -196,6 +202,12 @@ impl Body {
                 common.uint(*seq);
                 17
             }
+            Body::Looked { person, who, what } => {
+                personal.uint(person.0);
+                personal.text(who);
+                personal.text(what);
+                18
+            }
         }
     }
 
@@ -217,7 +229,7 @@ impl Body {
             },
             9 => Body::PutKey(Key::read(&mut input)?),
             10 => Body::DropKey { id: input.text()?.into() },
-            11..=12 | 14 if personal.is_empty() => Body::Tick,
+            11..=12 | 14 | 18 if personal.is_empty() => Body::Tick,
             11 => Body::Merge {
                 keep: PersonId(input.uint()?),
                 gone: PersonId(input.uint()?),
@@ -245,6 +257,11 @@ impl Body {
                 raw: if personal.is_empty() { Box::default() } else { own.blob()?.into() },
             },
             17 => Body::RefusedDone { seq: input.uint()? },
+            18 => Body::Looked {
+                person: PersonId(own.uint()?),
+                who: own.text()?.into(),
+                what: own.text()?.into(),
+            },
             _ => return Err(Corrupt("an entry has an unknown tag")),
         })
     }

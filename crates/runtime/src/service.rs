@@ -11,6 +11,7 @@ use engine::State;
 use model::entry::{Body, Seq};
 use model::id::Time;
 use model::limits;
+use model::outcome::Outcome;
 use parking_lot::{RwLock, RwLockReadGuard};
 use storage::{Batch, Disk, LogReader, StorageError, Store};
 use tokio::sync::oneshot;
@@ -70,6 +71,8 @@ pub struct Gauges {
     pub queued: AtomicUsize,
     pub groups: AtomicU64,
     pub bodies: AtomicU64,
+    /// Messages that were counted before and did not reach the log.
+    pub duplicates: AtomicU64,
     pub sync_micros: AtomicU64,
     pub checkpoints: AtomicU64,
     pub checkpoint_seq: AtomicU64,
@@ -277,6 +280,10 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         self.gauges.queued.fetch_sub(count, Ordering::Relaxed);
         match result {
             Ok(answers) => {
+                let repeated = answers.iter().flatten();
+                let repeated = repeated.filter(|(_, outcome)| *outcome == Outcome::Duplicate);
+                let repeated = repeated.count() as u64;
+                self.gauges.duplicates.fetch_add(repeated, Ordering::Relaxed);
                 if told.purges {
                     self.wipe_since.get_or_insert_with(Instant::now);
                 }

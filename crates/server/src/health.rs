@@ -143,6 +143,7 @@ struct Gauges {
     queued: f64,
     groups: f64,
     bodies: f64,
+    duplicates: f64,
     sync_s: f64,
     checkpoints: f64,
     checkpoint_seq: f64,
@@ -187,8 +188,8 @@ const METRICS: &[Metric] = &[
     row("everbond_touches_total", "counter", "Touches that were folded in.", |n| {
         one(n.meta.touches as f64)
     }),
-    row("everbond_duplicates_total", "counter", "Touches that the fold knew already.", |n| {
-        one(n.meta.duplicates as f64)
+    row("everbond_duplicates_total", "counter", "Touches that were counted before.", |n| {
+        one(n.gauges.duplicates)
     }),
     row("everbond_refused_total", "counter", "Entries that the fold refused.", |n| {
         one(n.meta.refused as f64)
@@ -250,6 +251,7 @@ fn write_metrics(app: &App, disk: DiskNumbers, started: Instant) -> String {
             queued: gauges.queued.load(Ordering::Relaxed) as f64,
             groups: gauges.groups.load(Ordering::Relaxed) as f64,
             bodies: gauges.bodies.load(Ordering::Relaxed) as f64,
+            duplicates: gauges.duplicates.load(Ordering::Relaxed) as f64,
             sync_s: gauges.sync_micros.load(Ordering::Relaxed) as f64 / 1e6,
             checkpoints: gauges.checkpoints.load(Ordering::Relaxed) as f64,
             checkpoint_seq: gauges.checkpoint_seq.load(Ordering::Relaxed) as f64,

@@ -71,6 +71,12 @@ impl Checker {
             assert!(self.messages.insert(name), "a timer fired twice");
         }
         check_caps(state);
+        let joins = |body: &Body| {
+            matches!(body, Body::Merge { .. } | Body::Split { .. } | Body::Wipe { .. })
+        };
+        if bodies.iter().any(joins) {
+            check_names(state);
+        }
     }
 
     /// The power failed before the answer.
@@ -181,6 +187,21 @@ fn absent(name: &str, bytes: &[u8], place: &str) {
     let name = name.as_bytes();
     let found = bytes.windows(name.len()).any(|part| part == name);
     assert!(!found, "a wiped person's name is still in {place}");
+}
+
+/// Every name leads to the person who has it, and nobody has another's.
+fn check_names(state: &State) {
+    for id in state.persons_after(None, usize::MAX) {
+        let person = state.person(id).expect("it was just listed");
+        for known in &person.aliases {
+            let owner = state.person_by_alias(&known.alias);
+            assert_eq!(owner, Some(id), "{} has {}, which leads elsewhere", id, known.alias);
+        }
+        let merged = person.merges.iter().flat_map(|merged| &merged.aliases);
+        for known in merged {
+            assert!(person.alias(&known.alias).is_some(), "{id} remembers {}", known.alias);
+        }
+    }
 }
 
 fn check_caps(state: &State) {

@@ -35,6 +35,8 @@ pub async fn get(
     let Some(person) = session.person else {
         return Ok(visitor::private(nobody(), None));
     };
+    let looks = app.engine.state().timeline(&Entity::Look(person), None, PAGE);
+    let looks = past::entries(&app, looks).await;
     let seqs = app.engine.state().timeline(&Entity::Person(person), before, PAGE + 1);
     let next = (seqs.len() > PAGE).then(|| seqs[PAGE - 1].to_string());
     let shown = seqs[..seqs.len().min(PAGE)].to_vec();
@@ -45,6 +47,7 @@ pub async fn get(
     let line = |entry: &Entry| timeline_json(&state, entry, &locale, language);
     body["timeline"] = entries.iter().filter_map(line).collect();
     body["next"] = json!(next);
+    body["lookups"] = looks.iter().filter_map(|entry| look_json(entry, language)).collect();
     Ok(visitor::private(body, None))
 }
 
@@ -79,6 +82,13 @@ fn about(state: &State, id: PersonId, locale: &str) -> Option<Json> {
         "since": json::time(person.first_seen),
         "touches": person.touches,
     }))
+}
+
+/// Who of the company looked, when, at what.
+fn look_json(entry: &Entry, language: Language) -> Option<Json> {
+    let Body::Looked { who, what, .. } = &entry.body else { return None };
+    let why = words::looked_at(what, language);
+    Some(json!({ "time": json::time(entry.time), "who": who, "why": why }))
 }
 
 fn bond_json(state: &State, id: PersonId, subject: Subject, locale: &str) -> Option<Json> {

@@ -200,6 +200,19 @@ fn alias_words(kind: AliasKind, language: Language) -> &'static str {
     }
 }
 
+/// What somebody of the company looked at.
+pub fn looked_at(what: &str, language: Language) -> &'static str {
+    match what {
+        "profile" => language.of("your profile", "dein Profil"),
+        "timeline" => language
+            .of("what happened with you and your products", "was mit dir und deinen Produkten war"),
+        "bond" => {
+            language.of("how you and a product of yours stand", "wie du zu einem Produkt stehst")
+        }
+        _ => language.of("what you are connected with", "womit du verbunden bist"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,29 @@ async fn claim(phone: &mut Phone, serial: &str, code: &str) -> crate::phone::Ans
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_person_sees_who_looked_at_their_data() {
+    const KEY: &str = "sk_look0001_0123456789abcdefghijklmnopqrstuv";
+    let shop = Shop::open("looks").await;
+    let key = server::serve::key_of(model::entry::KeyScope::Secret, "Service desk", KEY);
+    shop.submit(vec![Body::PutKey(key)]).await;
+    let mut owner = shop.phone();
+    assert_eq!(claim(&mut owner, "A1", CODE).await.status, 200);
+    let me = owner.get("/v1/me").await.json();
+    assert_eq!(me["lookups"], json!([]));
+    let bearer = format!("Bearer {KEY}");
+    let path = format!("/v1/persons/{}", me["person"].as_str().expect("a person"));
+    for _ in 0..2 {
+        let answer = shop.phone().call("GET", &path, &[("authorization", &*bearer)], None).await;
+        assert_eq!(answer.status, 200);
+    }
+    let looks = owner.get("/v1/me").await.json()["lookups"].clone();
+    assert_eq!(looks.as_array().map(Vec::len), Some(1), "{looks}");
+    assert_eq!(looks[0]["who"], "Service desk");
+    assert_eq!(looks[0]["why"], "your profile");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_a_prospect_and_the_owner_see_different_pages() {
     let shop = Shop::open("access").await;
     let mut report = touch("product.reported", None, unit("A1"));

@@ -52,6 +52,7 @@ const STEP_WAIT: Duration = Duration::from_secs(4);
 /// Touches of other lives, twice a second.
 const LIVES_STEP: usize = 10;
 const DEVICE_WAIT: Duration = Duration::from_secs(8);
+const DEVICE_WAIT_FAST: Duration = Duration::from_secs(2);
 
 fn run(given: Given) -> Result<(), Failed> {
     let mut config = given.config()?;
@@ -110,7 +111,10 @@ async fn show(started: &Started, given: &Given, seed: u64) -> Result<(), Failed>
     company::register(&mut api, seed).await?;
     welcome(started, seed, &write, &secret)?;
     let user = format!("mia-{}", random_text(4));
-    let wait = if given.has("fast") { Duration::ZERO } else { STEP_WAIT };
+    let (wait, device_wait) = match given.has("fast") {
+        true => (Duration::ZERO, DEVICE_WAIT_FAST),
+        false => (STEP_WAIT, DEVICE_WAIT),
+    };
     let mut story = Story::new(&url, &secret, &user, wait)?;
     let mut others = Client::new(&url, Some(secret.clone()))?;
     let lives = async {
@@ -136,7 +140,7 @@ async fn show(started: &Started, given: &Given, seed: u64) -> Result<(), Failed>
     tokio::select! {
         result = lives => result,
         result = told => result,
-        result = your_unit(started, &mut device) => result,
+        result = your_unit(started, &mut device, device_wait) => result,
         result = until_signal() => result,
     }
 }
@@ -177,7 +181,7 @@ fn welcome(started: &Started, seed: u64, write: &str, secret: &str) -> Result<()
 }
 
 /// The unit with the printed code: once somebody has claimed it, it lives.
-async fn your_unit(started: &Started, device: &mut Client) -> Result<(), Failed> {
+async fn your_unit(started: &Started, device: &mut Client, wait: Duration) -> Result<(), Failed> {
     let gtin: Gtin = GTIN.parse().map_err(|_| failed("the demo's GTIN is not one"))?;
     let serial = Serial::new(YOURS).map_err(|_| failed("the demo's serial is not one"))?;
     let subject = Subject::unit(gtin, serial);
@@ -197,7 +201,7 @@ async fn your_unit(started: &Started, device: &mut Client) -> Result<(), Failed>
     ];
     let mut next = 0;
     loop {
-        tokio::time::sleep(DEVICE_WAIT).await;
+        tokio::time::sleep(wait).await;
         if !owned() {
             next = 0;
             continue;
