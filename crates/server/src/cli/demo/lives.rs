@@ -132,7 +132,11 @@ impl Lives {
                 "properties": {"carrier": "Tern", "place": place},
             })
         };
-        let device = |kind: &str, state: Value| json!({"kind": kind, "products": unit, "channel": "device", "state": state});
+        let device = |kind: &str, state: Value| {
+            let mut touch = json!({"kind": kind, "products": unit, "channel": "device"});
+            touch["state"] = state;
+            touch
+        };
         match step {
             11 => parcel("product.shipped", "Leipzig, warehouse"),
             12 => parcel("parcel.scanned", "Berlin, delivery base"),
