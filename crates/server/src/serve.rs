@@ -159,6 +159,15 @@ impl Started {
     }
 }
 
+impl Started {
+    /// Returns when the one loop has ended by itself, because the log failed.
+    pub async fn loop_ended(&self) {
+        while !self.app.engine.gauges().stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+}
+
 fn tell_opened(opened: &Opened) {
     let log = &opened.log;
     tracing::info!(

@@ -33,13 +33,17 @@ fn run(given: Given) -> Result<(), Failed> {
         return Err(Failed::Usage(format!("serve takes no {word:?}; see 'everbond help serve'")));
     }
     log_to_stderr(config.log_level, config.log_format);
-    stop_when_the_loop_panics();
-    raise_file_limit();
+    prepare_process();
     in_tokio(async {
         let dev = given.has("dev");
         let started = start(config.clone()).await?;
         tell_keys(&started, &config, dev).await?;
-        until_signal().await?;
+        tokio::select! {
+            signal = until_signal() => signal?,
+            // The log failed. What is durable is safe; a new start reads it, so the process ends
+            // and whoever supervises it starts it again.
+            () = started.loop_ended() => tracing::error!("the log takes no more"),
+        }
         tracing::info!("stopping");
         started.stop().await?;
         tracing::info!("stopped");
@@ -114,6 +118,12 @@ pub fn log_to_stderr(level: LogLevel, format: LogFormat) {
         }
     };
     set.unwrap_or_default();
+}
+
+/// What a process that serves needs beside its log lines.
+pub fn prepare_process() {
+    stop_when_the_loop_panics();
+    raise_file_limit();
 }
 
 /// A request that panics is answered with 500. The loop, a checkpoint or a purge that panics may

@@ -6,7 +6,7 @@ mod company;
 mod lives;
 mod story;
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use self::company::{CAMPAIGN, GTIN, YOURS, claim_code};
 use self::lives::Lives;
 use self::story::{Story, taken};
 use super::http::Client;
-use super::serve::{in_tokio, log_to_stderr, make_two_keys, until_signal};
+use super::serve::{in_tokio, log_to_stderr, make_two_keys, prepare_process, until_signal};
 use super::{ALL_SETTINGS, Command, Failed, Given, failed, say};
 use crate::app::random_text;
 use crate::config::LogLevel;
@@ -71,6 +71,7 @@ fn run(given: Given) -> Result<(), Failed> {
         config.data = own.0.clone();
     }
     log_to_stderr(config.log_level, config.log_format);
+    prepare_process();
     in_tokio(async {
         let started = start(config).await?;
         let result = show(&started, &given, seed).await;
@@ -160,7 +161,7 @@ fn welcome(started: &Started, seed: u64, write: &str, secret: &str) -> Result<()
     say(format_args!(
         "\nThis is Paperbird, a printer maker with 300 printers, 5 shops and a campaign.\n"
     ))?;
-    say(qr_terminal(&unit)?)?;
+    say(coloured(&qr_terminal(&unit)?))?;
     say(format_args!("Your printer     {unit}"))?;
     say(format_args!(
         "  its code       {}   (open the page, tap 'it is mine')",
@@ -178,6 +179,18 @@ fn welcome(started: &Started, seed: u64, write: &str, secret: &str) -> Result<()
          -d '{{\"kind\":\"product.viewed\",\"aliases\":{{\"anonymous\":\"you\"}},\"gtin\":\"{GTIN}\"}}'"
     ))?;
     say("\nCtrl-C to stop.\n")
+}
+
+/// Without its colours where nobody wants them (no-color.org) or nobody sees them.
+fn coloured(text: &str) -> String {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if !unwanted && std::io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.filter_map(|part| part.split_once('m')).map(|(_, plain)| plain);
+    std::iter::once(first).chain(rest).collect()
 }
 
 /// The unit with the printed code: once somebody has claimed it, it lives.
