@@ -35,6 +35,8 @@ impl Dice {
 struct Life {
     user: String,
     name: String,
+    /// Through which they see the ad.
+    channel: &'static str,
     step: u32,
     unit: Option<u32>,
     error: bool,
@@ -65,7 +67,8 @@ impl Lives {
         const LAST: [&str; 8] = ["vin", "na", "ro", "lia", "mir", "tta", "bel", "no"];
         self.born += 1;
         let name = [FIRST[self.dice.below(8)], LAST[self.dice.below(8)]].concat();
-        Life { user: format!("{}-{}", self.run, self.born), name, ..Life::default() }
+        let channel = self.one_of(["web", "email", "app"]);
+        Life { channel, user: format!("{}-{}", self.run, self.born), name, ..Life::default() }
     }
 
     /// Lets `count` lives take a step, in one call.
@@ -76,7 +79,7 @@ impl Lives {
             let mut life = std::mem::take(&mut self.lives[at]);
             touches.push(self.touch_of(&mut life));
             // Some lose interest on the way; somebody new comes instead.
-            let leaves = life.unit.is_none() && life.step > 2 && self.dice.percent(10);
+            let leaves = life.unit.is_none() && life.step > 3 && self.dice.percent(10);
             self.lives[at] = if leaves { self.born() } else { life };
         }
         taken(api.send("POST", "/v1/touches", &Value::from(touches)).await?.success()?)
@@ -91,13 +94,21 @@ impl Lives {
         let visitor = json!({"anonymous": format!("web-{}", life.user)});
         let known = json!({"user": life.user});
         let model = [model_link()];
+        let ad = |kind: &str| {
+            json!({
+                "kind": kind, "campaign": CAMPAIGN, "aliases": visitor, "channel": life.channel,
+            })
+        };
         match (life.step, life.unit) {
-            (1, _) => json!({
-                "kind": "campaign.clicked", "campaign": CAMPAIGN, "aliases": visitor,
-                "channel": self.one_of(["web", "email", "app"]),
-            }),
-            (2, _) => json!({"kind": "product.viewed", "products": model, "aliases": visitor}),
-            (3, None) => json!({
+            (1, _) => ad("campaign.shown"),
+            // Most look away; they see it again some other time.
+            (2, _) if self.dice.percent(55) => {
+                life.step = 1;
+                ad("campaign.shown")
+            }
+            (2, _) => ad("campaign.clicked"),
+            (3, _) => json!({"kind": "product.viewed", "products": model, "aliases": visitor}),
+            (4, None) => json!({
                 "kind": "page.viewed", "products": model, "aliases": visitor,
                 "properties": {"kind": if self.dice.percent(60) { "fan" } else { "about" }},
             }),
