@@ -5,7 +5,8 @@
 //! a [`Node`]. So one refused item keeps its own bytes, and the two passes together cost less than
 //! one that copies every text.
 //!
-//! Kept true: no `Node` is deeper than `DEPTH_MAX` plus what a touch itself adds; floats are finite.
+//! Kept true: no `Node` is deeper than `DEPTH_MAX` plus what a touch itself adds; floats are
+//! finite.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -173,7 +173,8 @@ fn headers_and_maps_that_cannot_be_are_problems() {
 
 #[test]
 fn ndjson_files_are_read_line_by_line() {
-    let text = "\u{feff}{\"kind\":\"a.b\",\"id\":\"1\"}\r\n\n{\"kind\":}\n{\"kind\":\"a.b\"}\n{\"kind\":\"a.b\"}";
+    let text = "\u{feff}{\"kind\":\"a.b\",\"id\":\"1\"}\r\n\n{\"kind\":}\n\
+        {\"kind\":\"a.b\"}\n{\"kind\":\"a.b\"}";
     let rows: Vec<Row> =
         Ndjson::open(text.as_bytes(), NOON).map(|row| row.expect("memory can be read")).collect();
     let lines: Vec<_> = rows.iter().map(|row| (row.line, row.touch.is_ok())).collect();
