@@ -109,6 +109,7 @@ else
 fi
 
 check 'form: cargo fmt --check' cargo fmt --all --check
+check 'tidy: layers, lengths, links, tables' cargo xtask tidy
 check 'clippy' cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 check 'types of the companion' npm --prefix web run --silent check
 count 'unit tests of the companion' npm --prefix web run --silent test

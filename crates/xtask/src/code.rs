@@ -103,7 +103,7 @@ pub fn write_ratchet(root: &Path) -> Result<String, String> {
     Ok(format!("{} functions are longer than {FUNCTION_LINES} lines", long.len()))
 }
 
-/// Lines that rustfmt could not break; texts over several lines are as they are.
+/// Lines that rustfmt could not break; raw texts and texts over several lines are as they are.
 pub fn long_lines(root: &Path) -> Vec<Untidy> {
     let mut found = Vec::new();
     for path in source::rust_files(root) {
@@ -111,7 +111,8 @@ pub fn long_lines(root: &Path) -> Vec<Untidy> {
         for (at, line) in source.text.lines().enumerate() {
             let columns = line.chars().count();
             let runs_on = |at: usize| source.in_literal.get(at) == Some(&true);
-            let text = runs_on(at) || runs_on(at + 1);
+            let raw = ["r\"", "r#\""].iter().any(|begin| line.contains(begin));
+            let text = runs_on(at) || runs_on(at + 1) || raw;
             if columns > COLUMNS && !text {
                 let place = format!("{}:{}", source::short(root, &path), at + 1);
                 let what = format!("the line has {columns} columns");
@@ -175,7 +176,7 @@ mod tests {
         fs::write(root.join("crates/model/Cargo.toml"), "").unwrap();
         let long = "x".repeat(101);
         let text = format!(
-            "// {long}\nconst A: &str = r\"\n{long}\n\";\nfn a() {{\n    b.unwrap();\n}}\n\
+            "// {long}\nconst A: &str = r\"{long}\n{long}\n\";\nfn a() {{\n    b.unwrap();\n}}\n\
              #[cfg(test)]\nmod tests {{\n    fn c() {{ d.unwrap() }}\n}}\n"
         );
         fs::write(source.join("lib.rs"), text).unwrap();

@@ -74,7 +74,7 @@ fn ours(manifest: &str) -> BTreeMap<String, String> {
         } else if section.ends_with("dependencies") {
             let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
             let known = MAY_USE.iter().any(|(own, _)| *own == name);
-            if known && (used.get(name).is_none() || section == "dependencies") {
+            if known && (!used.contains_key(name) || section == "dependencies") {
                 used.insert(name.to_owned(), section.clone());
             }
         }

@@ -7,8 +7,11 @@ use std::path::Path;
 use crate::source;
 use crate::tidy::Untidy;
 
+/// Makes the table in the page from the text of the source file.
+type Make = fn(&str) -> String;
+
 /// Name in the page, source file, how its rows are made.
-const TABLES: &[(&str, &str, fn(&str) -> String)] = &[
+const TABLES: &[(&str, &str, Make)] = &[
     ("settings", "crates/server/src/config.rs", settings),
     ("metrics", "crates/server/src/health.rs", metrics),
     ("problems", "crates/server/src/problem.rs", problems),
