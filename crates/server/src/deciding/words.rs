@@ -110,7 +110,7 @@ impl Said<'_> {
         Some(match metres {
             _ if inside == Some(true) || metres == Some(0.0) => self.either(
                 &format!("Because you are at {name}."),
-                &format!("Weil Sie gerade hier sind: {name}."),
+                &format!("Weil du gerade hier bist: {name}."),
             ),
             Some(metres) => {
                 let far = distance(metres, self.german);
@@ -190,7 +190,7 @@ impl Said<'_> {
         };
         Some(self.either(
             &format!("Because you are {english}."),
-            &format!("Weil Sie gerade {german} sind."),
+            &format!("Weil du gerade {german} bist."),
         ))
     }
 
@@ -203,7 +203,7 @@ impl Said<'_> {
             let about = name.replace(['_', '.'], " ");
             return Some(self.either(
                 &format!("Because of what you told us ({about}: {value})."),
-                &format!("Wegen Ihrer Angaben ({about}: {value})."),
+                &format!("Wegen deiner Angaben ({about}: {value})."),
             ));
         }
         let purpose = self.item.used.iter().find_map(|(path, value)| {
@@ -213,7 +213,7 @@ impl Said<'_> {
         let title = self.permission(purpose);
         Some(self.either(
             &format!("Because you allowed it: {title}."),
-            &format!("Weil Sie es erlaubt haben: {title}."),
+            &format!("Weil du es erlaubt hast: {title}."),
         ))
     }
 
@@ -230,7 +230,7 @@ impl Said<'_> {
             let name = self.state.campaign(id).map_or(id, |campaign| &*campaign.name);
             return Some(self.either(
                 &format!("Because you came through “{name}”."),
-                &format!("Weil Sie über „{name}“ gekommen sind."),
+                &format!("Weil du über „{name}“ gekommen bist."),
             ));
         }
         if let Some(days) = self.used("bond.days_in_stage").and_then(Value::as_i64) {
@@ -325,7 +325,7 @@ fn plain_reason(why: &Why) -> (&'static str, &'static str) {
             ("It is not known yet whether this fits.", "Ob das passt, ist noch nicht bekannt.")
         }
         Why::OtherRole => ("It is for other people.", "Das ist für andere gedacht."),
-        Why::CapPerson => ("You have had this offer.", "Dieses Angebot gab es für Sie schon."),
+        Why::CapPerson => ("You have had this offer.", "Dieses Angebot hattest du schon."),
         Why::CapDay => (
             "Today's are all gone. There are new ones tomorrow.",
             "Für heute sind alle vergeben. Morgen gibt es neue.",
