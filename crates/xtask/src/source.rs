@@ -86,9 +86,20 @@ impl Source {
 
 /// All files below a folder that are source of this project, in order of their names.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    // The last is the build machine's own.
-    const NOT_OURS: [&str; 7] =
-        ["target", "node_modules", "dist", ".git", ".tools", ".venv", ".ci"];
+    const NOT_OURS: &[&str] = &[
+        "target",
+        "node_modules",
+        "dist",
+        "demo-data",
+        "everbond-data",
+        "test-results",
+        ".svelte-kit",
+        ".git",
+        ".tools",
+        ".venv",
+        // The build machine's own.
+        ".ci",
+    ];
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else { return found };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
