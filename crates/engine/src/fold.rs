@@ -225,6 +225,7 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     state.meta.touches += 1;
     fold_products(state, touch, cx);
     fold_timelines(state, touch, cx);
+    grants::redeem(state, touch, cx);
     if let Some(person) = person {
         state.index.push(Entity::Person(person), cx.seq);
         fold_person(state, person, touch, cx);
@@ -282,7 +283,6 @@ pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &m
     if cx.live {
         tally::with_person(state, id, touch);
     }
-    grants::fold_redeem(state, id, touch, cx);
     referrals::fold_recommend(state, id, touch, cx);
     cx.changed(Change::Person(id));
 }

@@ -255,12 +255,12 @@ pub(crate) fn person_of_code(state: &State, touch: &Touch) -> Option<PersonId> {
     state.person_by_code(&code_in(touch)?)
 }
 
-/// Redeems the code once; who brings it again changes nothing.
-pub(crate) fn fold_redeem(state: &mut State, id: PersonId, touch: &Touch, cx: &mut Cx<'_>) {
-    if !touch.trusted {
-        return;
-    }
+/// Redeems the code once, whoever brings it: a friend at the till, or the person themselves. Who
+/// brings it again changes nothing. A grant stays redeemed when its person is folded anew.
+pub(crate) fn redeem(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
+    let Some(id) = person_of_code(state, touch) else { return };
     let Some(code) = code_in(touch) else { return };
+    state.index.push(Entity::Mention(id), cx.seq);
     let Some(person) = state.persons.get_mut(&id) else { return };
     let grant = person.grants.iter_mut().find(|grant| *grant.code == *code);
     let Some(grant) = grant.filter(|g| g.redeemed.is_none() && touch.time <= g.until) else {
@@ -269,7 +269,6 @@ pub(crate) fn fold_redeem(state: &mut State, id: PersonId, touch: &Touch, cx: &m
     grant.redeemed = Some(touch.time);
     let name = format!("{}/{}", grant.journey, grant.offer);
     let (stage, channel) = (grant.stage.clone(), grant.channel);
-    if cx.live {
-        tally::redeemed(state, &name, &stage, channel, touch.money);
-    }
+    tally::redeemed(state, &name, &stage, channel, touch.money);
+    cx.changed(Change::Person(id));
 }

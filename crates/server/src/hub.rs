@@ -69,10 +69,9 @@ impl Hub {
         }
         let (sender, news) = watch::channel(News::Nothing);
         let mut inner = self.inner.lock().expect("nobody panics while holding it");
-        if let Some(own) = person.and_then(|person| inner.by_person.get(&person)) {
-            if own.len() >= limits::STREAMS_PER_PERSON {
-                return None;
-            }
+        let own = person.and_then(|person| inner.by_person.get(&person));
+        if own.is_some_and(|own| own.len() >= limits::STREAMS_PER_PERSON) {
+            return None;
         }
         let id = inner.next;
         inner.next += 1;

@@ -190,6 +190,21 @@ fn the_offer_comes_near_the_shop_and_caps_hold() {
 }
 
 #[test]
+fn a_friend_may_bring_the_code_and_stays_somebody_else() {
+    let mut world = World::new(GUIDED);
+    world.play("device:a | page.viewed of=model kind=fan");
+    let near = Context { location: Some(here(10.0)), ..Context::default() };
+    world.sees("device:a", "model", near);
+    let grant =
+        |world: &World| world.state.person(world.person("device:a")).unwrap().grants[0].clone();
+    let code = grant(&world).code;
+    world.play(&format!("!user:friend | order.placed of=model coupon={code} money=249.00"));
+    assert!(grant(&world).redeemed.is_some());
+    assert_ne!(world.person("user:friend"), world.person("device:a"));
+    assert_eq!(world.state.hash(), world.replayed().hash());
+}
+
+#[test]
 fn timers_fire_by_log_time_and_only_in_their_stage() {
     check(
         GUIDED,

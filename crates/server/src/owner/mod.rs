@@ -143,6 +143,10 @@ fn page_route() -> Route {
                     "referral": { "type": ["object", "null"] },
                     "permissions": { "type": "array" },
                     "live": { "type": "string" },
+                    "yours": {
+                        "type": ["string", "null"],
+                        "description": "Asked about a model: the path of the person's own unit",
+                    },
                 },
             }),
         ),

@@ -206,7 +206,21 @@ fn page_json(
         }),
         "permissions": permissions,
         "live": format!("/v1/live{}", visitor::query_of(subject)),
+        "yours": yours(state, standing, person, subject),
     })
+}
+
+/// The path of the person's own unit, for whoever looks at the model and has a bond with the unit
+/// only: a page that was open before the unit was theirs goes on there.
+fn yours(state: &State, standing: Standing, person: Option<&Person>, asked: Subject) -> Json {
+    let (Some(id), Some(person)) = (standing.person, person) else { return Json::Null };
+    if asked.is_unit() || standing.access != Access::Public {
+        return Json::Null;
+    }
+    let owned = |own: &&Subject| {
+        own.gtin == asked.gtin && state.product(**own).is_some_and(|unit| unit.owner == Some(id))
+    };
+    person.bonds.iter().rev().find(owned).map_or(Json::Null, |own| own.path().into())
 }
 
 fn product_json(state: &State, subject: Subject, access: Access, locale: &str) -> Json {
