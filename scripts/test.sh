@@ -114,6 +114,5 @@ check 'clippy' cargo clippy --locked --workspace --all-targets --quiet -- -D war
 check 'types of the companion' npm --prefix web run --silent check
 count 'unit tests of the companion' npm --prefix web run --silent test
 count 'tests' cargo test --locked --workspace --no-fail-fast
-check 'tidy' cargo run --locked --quiet -p xtask -- tidy
 count 'the demo in a browser' node tests/browser/demo.mjs "${CARGO_TARGET_DIR:-target}/debug/everbond"
 finish
