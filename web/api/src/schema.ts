@@ -134,6 +134,7 @@ export interface components {
       referral: components["schemas"]["Referral"] | null;
       permissions: components["schemas"]["Permission"][];
       live: string | null;
+      yours?: string | null;
     };
     Session: { person: string | null; locale: string | null };
     WhyItem: {

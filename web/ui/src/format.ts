@@ -118,14 +118,21 @@ export function typedCode(text: string): string {
     .replace(/^[-:#]+|[-.,;]+$/g, "");
 }
 
-/** Any JSON value as short words. */
-export function plain(value: unknown): string {
+/** Any JSON value as short words; numbers no longer than somebody would say them. */
+export function plain(value: unknown, locale = "en"): string {
   if (value === null || value === undefined || value === "") return "–";
-  if (Array.isArray(value)) return value.map(plain).join(", ");
+  if (Array.isArray(value)) return value.map((one) => plain(one, locale)).join(", ");
   if (typeof value === "object") {
     return Object.entries(value)
-      .map(([name, inner]) => `${words(name)}: ${plain(inner)}`)
+      .map(([name, inner]) => `${words(name)}: ${plain(inner, locale)}`)
       .join(", ");
+  }
+  if (typeof value === "boolean") {
+    const [yes, no] = locale.startsWith("de") ? ["ja", "nein"] : ["yes", "no"];
+    return value ? yes : no;
+  }
+  if (typeof value === "number") {
+    return value.toLocaleString(locale, { maximumFractionDigits: 2, useGrouping: false });
   }
   return String(value);
 }

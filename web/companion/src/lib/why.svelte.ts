@@ -2,6 +2,7 @@
 import type { Permission, Reason, Why } from "@everbond/api";
 import { plain, words } from "@everbond/ui";
 import { call } from "./http.ts";
+import { speech } from "./language.svelte.ts";
 
 export interface Question {
   id: string;
@@ -46,13 +47,13 @@ export async function explain(
 export function lines(data: unknown): [string, string][] {
   if (data === null || data === undefined) return [];
   if (!Array.isArray(data)) {
-    return Object.entries(data as object).map(([name, value]) => [words(name), plain(value)]);
+    return Object.entries(data as object).map(([name, value]) => [words(name), plain(value, speech.locale)]);
   }
   return data.map((one: unknown): [string, string] => {
-    if (Array.isArray(one)) return [words(String(one[0])), plain(one[1])];
+    if (Array.isArray(one)) return [words(String(one[0])), plain(one[1], speech.locale)];
     if (one && typeof one === "object" && "name" in one) {
-      return [words(String(one.name)), plain("value" in one ? one.value : "")];
+      return [words(String(one.name)), plain("value" in one ? one.value : "", speech.locale)];
     }
-    return ["", plain(one)];
+    return ["", plain(one, speech.locale)];
   });
 }

@@ -57,7 +57,9 @@ test("time from now", () => {
 test("any value as words", () => {
   assert.equal(words("product.state.paper_jam"), "product state paper jam");
   assert.equal(plain({ error: "paper_jam", pages: 3 }), "error: paper_jam, pages: 3");
-  assert.equal(plain([1, null, true]), "1, –, true");
+  assert.equal(plain([1, null, true]), "1, –, yes");
+  assert.equal(plain({ wifi: false, distance: 62.3145 }, "de-DE"), "wifi: nein, distance: 62,31");
+  assert.equal(plain(6.4, "de-DE"), "6,4");
 });
 
 test("a brand's colour", () => {
