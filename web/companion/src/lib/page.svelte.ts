@@ -8,6 +8,7 @@ import { call, callAsOwner, callWithAge, Failure, sessionsMade } from "./http.ts
 import { keepLast, keepPage, keptPage } from "./kept.ts";
 import { speech } from "./language.svelte.ts";
 import { listen, type Listening } from "./live.ts";
+import { notice } from "./notice.svelte.ts";
 import { place } from "./place.svelte.ts";
 import { productPath } from "./route.ts";
 import { onSent } from "./sending.svelte.ts";
@@ -169,6 +170,7 @@ class Current {
     this.#freshTimer = setTimeout(() => (this.fresh = new Set()), FRESH_SHOWN_MS);
     const { t } = speech;
     const offer = page.decision?.offers.find((one) => keys.has(`offer:${one.id}`));
+    if (offer?.redeemed) notice.say(`${t.offerRedeemed}: ${offer.title}`);
     const item = page.decision?.menu.find((one) => keys.has(`menu:${one.id}`));
     if (keys.has("stage") && page.bond) {
       this.announcement = t.updatedStage(page.bond.stage.title);

@@ -47,13 +47,24 @@ export async function explain(
 export function lines(data: unknown): [string, string][] {
   if (data === null || data === undefined) return [];
   if (!Array.isArray(data)) {
-    return Object.entries(data as object).map(([name, value]) => [words(name), plain(value, speech.locale)]);
+    return Object.entries(data as object).map(([name, value]) => line(name, value));
   }
   return data.map((one: unknown): [string, string] => {
-    if (Array.isArray(one)) return [words(String(one[0])), plain(one[1], speech.locale)];
+    if (Array.isArray(one)) return line(String(one[0]), one[1]);
     if (one && typeof one === "object" && "name" in one) {
-      return [words(String(one.name)), plain("value" in one ? one.value : "", speech.locale)];
+      return line(String(one.name), "value" in one ? one.value : "");
     }
     return ["", plain(one, speech.locale)];
   });
+}
+
+function line(path: string, value: unknown): [string, string] {
+  const names = speech.t.whyPaths;
+  const said = plain(typeof value === "string" ? words(value) : value, speech.locale);
+  const whole = names[path];
+  if (whole) return [whole, said];
+  // `product.state.error`: what is known of the longest part before, then the rest.
+  const known = Object.keys(names).find((start) => path.startsWith(`${start}.`));
+  if (!known) return [words(path), said];
+  return [`${names[known]}: ${words(path.slice(known.length + 1))}`, said];
 }
