@@ -88,19 +88,25 @@ fn statement(app: &App, id: u64, receipt: &Receipt) -> String {
     let Receipt { aliases, bonds, touches, .. } = receipt;
     let wiped = json::time_text(receipt.wiped);
     let first = format!(
-        "Receipt {}: {company} wiped one person at {wiped}: {aliases} names, {bonds} bonds, \
-         {touches} touches.",
-        name(id)
+        "Receipt {}: {company} wiped one person at {wiped}: {}, {}, {}.",
+        name(id),
+        count(*aliases, "name", "names"),
+        count(*bonds, "bond", "bonds"),
+        count(*touches, "touch", "touches"),
     );
     match receipt.purged {
         Some((time, records)) => {
             let (purged, gone) = (json::time_text(time), json::time_text(backups_gone(app, time)));
             format!(
-                "{first} The wipe is complete: {records} log records were overwritten by \
-                 {purged}; no file of the running system leads back to the person. Backups that \
-                 were made before are deleted by {gone}."
+                "{first} The wipe is complete: {} overwritten by {purged}; no file of the running system leads back to the person. Backups that \
+                 were made before are deleted by {gone}.",
+                count(records, "log record was", "log records were")
             )
         }
         None => format!("{first} Their log records are still being overwritten."),
     }
+}
+
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

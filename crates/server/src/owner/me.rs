@@ -148,18 +148,17 @@ pub fn timeline_json(
     let name = |subject: Option<&Subject>| {
         subject.and_then(|subject| product_name(state, *subject, locale))
     };
+    let place_name = |id: &str| state.place(id).map_or(id, |place| &*place.name).to_owned();
     match &entry.body {
         Body::Touch(touch) => {
             let product = name(touch.products.first());
             let kind = touch.kind.as_str();
-            let place = touch.place.as_deref();
-            let place = place.map(|id| state.place(id).map_or(id, |place| &*place.name));
             Some(json!({
                 "time": json::time(touch.time),
                 "kind": kind,
                 "text": words::sentence(kind, product.as_deref(), language),
                 "source": touch.source.name(),
-                "place": place,
+                "place": touch.place.as_deref().map(place_name),
             }))
         }
         Body::Decided { decision, .. } => {
@@ -169,7 +168,7 @@ pub fn timeline_json(
                 "kind": words::DECISION,
                 "text": words::sentence(words::DECISION, product.as_deref(), language),
                 "source": "engine",
-                "place": decision.context.place,
+                "place": decision.context.place.as_deref().map(place_name),
             }))
         }
         _ => None,
