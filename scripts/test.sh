@@ -114,5 +114,10 @@ check 'clippy' cargo clippy --locked --workspace --all-targets --quiet -- -D war
 check 'types of the companion' npm --prefix web run --silent check
 count 'unit tests of the companion' npm --prefix web run --silent test
 count 'tests' cargo test --locked --workspace --no-fail-fast
+# The program that the Rust tests were built with; without them it is built here.
+check 'the program' cargo build --locked --quiet -p server
+export EVERBOND_BIN=${CARGO_TARGET_DIR:-target}/debug/everbond
+count 'the story in a browser' node tests/story/story.mjs
+count 'the server killed under load' node tests/story/crash.mjs
 count 'the demo in a browser' node tests/browser/demo.mjs "${CARGO_TARGET_DIR:-target}/debug/everbond"
 finish

@@ -465,6 +465,8 @@ async function seesHerData(page) {
     const kinds = new Set(copy.timeline.map((entry) => entry.kind));
     const all = JSON.stringify(copy);
     for (const known of Object.values(MIA)) holds(all.includes(known), `it lacks ${known}`);
+    const scans = copy.timeline.filter((entry) => entry.kind === "product.scanned");
+    holds(scans.every((entry) => !JSON.stringify(entry.products).includes(SERIAL)), "nobody scanned");
     for (const kind of ["campaign.clicked", "order.placed", "parcel.scanned", "help.asked"]) {
       holds(kinds.has(kind), `it lacks ${kind}`);
     }
