@@ -29,10 +29,6 @@ pub const TOUCH_AGE_MS: i64 = 20 * 366 * 86_400_000;
 pub const TOUCH_AHEAD_MS: i64 = 86_400_000;
 /// Requests that wait for the log before new ones get 503 with Retry-After.
 pub const QUEUE_REQUESTS: usize = 4_096;
-/// Refused touches kept for listing and retrying; the oldest go first.
-pub const REFUSED_KEPT: usize = 100_000;
-/// Message ids remembered for 'no touch is counted twice', and for how long at least.
-pub const SEEN_PER_GENERATION: usize = 4_000_000;
 /// Open server-sent event streams.
 pub const STREAMS: usize = 20_000;
 pub const STREAMS_PER_PERSON: usize = 16;

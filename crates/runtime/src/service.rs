@@ -77,6 +77,7 @@ pub struct Gauges {
     pub checkpoints: AtomicU64,
     pub checkpoint_seq: AtomicU64,
     pub stopped: AtomicBool,
+    stopping: AtomicBool,
 }
 
 pub struct Handle<D: Disk> {
@@ -245,7 +246,10 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                             .map(|(receipt, records)| Body::Purged { receipt, records });
                         bodies.push(done.collect());
                     }
-                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => go_on = false,
+                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                        self.gauges.stopping.store(true, Ordering::Relaxed);
+                        go_on = false;
+                    }
                     Err(RecvTimeoutError::Timeout) => break,
                 }
                 if count >= GROUP_BODIES || bodies.len() >= GROUP_SUBMISSIONS || !go_on {
@@ -327,9 +331,9 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
     /// The store syncs on a thread of its own; the loop goes on.
     fn write_behind(&mut self, batch: Batch) {
         let (store, events) = (self.core.store(), self.events.clone());
+        let gauges = self.gauges.clone();
         let written = move || {
-            let result = store.commit(batch);
-            let _ = events.send(Event::CheckpointWritten(result));
+            let _ = events.send(Event::CheckpointWritten(commit(&*store, batch, &gauges)));
         };
         std::thread::Builder::new()
             .name("everbond-checkpoint".into())
@@ -338,8 +342,8 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
     }
 
     fn checkpoint_written(&mut self, result: Result<(), StorageError>) -> Result<(), StorageError> {
-        // What the state counts as written is lost to it if the store refused, so even a full
-        // disk stops the loop: the log has everything, and the next start reads it again.
+        // What the state counts as written is lost to it if the store refused for good, so that
+        // stops the loop: the log has everything, and the next start reads it again.
         result?;
         let Covered { seq, purges } = self.core.checkpoint_written();
         self.last_seq = seq;
@@ -392,6 +396,18 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
     }
 }
 
+/// A full disk is waited for: the log has everything meanwhile, and refuses what does not fit.
+fn commit(store: &impl Store, batch: Batch, gauges: &Gauges) -> Result<(), StorageError> {
+    loop {
+        match store.commit(batch.clone()) {
+            Err(StorageError::DiskFull { .. }) if !gauges.stopping.load(Ordering::Relaxed) => {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Readers that still hold old files block a purge; they are gone within a moment.
 fn purge_store(store: &impl Store) -> Result<(), StorageError> {
     for _ in 0..50 {
@@ -404,3 +420,6 @@ fn purge_store(store: &impl Store) -> Result<(), StorageError> {
     }
     store.purge()
 }
+
+#[cfg(test)]
+mod tests;

@@ -343,7 +343,6 @@ const LIMITS: &[(&str, usize)] = &[
     ("places", limits::PLACES),
     ("campaigns", limits::CAMPAIGNS),
     ("corners of a place", limits::POLYGON_POINTS),
-    ("refused touches that are kept", limits::REFUSED_KEPT),
     ("open live streams", limits::STREAMS),
     ("open live streams of a person", limits::STREAMS_PER_PERSON),
     ("rows of a list's page", limits::PAGE_MAX),

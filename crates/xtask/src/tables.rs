@@ -224,9 +224,6 @@ fn functions(text: &str) -> String {
     table(&["call", "meaning"], rows)
 }
 
-/// Stated in the code, but nothing holds them yet.
-const NOT_HELD: [&str; 2] = ["SEEN_PER_GENERATION", "REFUSED_KEPT"];
-
 fn limits(text: &str) -> String {
     let mut about = String::new();
     let mut rows = Vec::new();
@@ -237,9 +234,7 @@ fn limits(text: &str) -> String {
             let name = row.split(':').next().unwrap_or_default();
             let value = row.rsplit(" = ").next().unwrap_or_default().trim_end_matches(';');
             let about = std::mem::take(&mut about).trim().to_owned();
-            if !NOT_HELD.contains(&name) {
-                rows.push(vec![code(name), code(value), about]);
-            }
+            rows.push(vec![code(name), code(value), about]);
         }
     }
     table(&["limit", "value", "remark"], rows)
