@@ -2,6 +2,7 @@
 //! very same steps: append a group, sync it, fold it in; write checkpoints; overwrite what wipes
 //! ask for.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -157,11 +158,11 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         let now = now.max(self.time());
         let mut answers: Vec<Answers> = Vec::with_capacity(submissions.len());
         let mut entries: Vec<(usize, usize, Entry)> = Vec::new();
-        let mut first: Vec<u64> = Vec::new();
+        let mut group: HashSet<u128> = HashSet::new();
         for (which, bodies) in submissions.into_iter().enumerate() {
             let mut answer: Answers = Vec::with_capacity(bodies.len());
             for (place, body) in bodies.into_iter().enumerate() {
-                if self.is_repeated(&body, &mut first) {
+                if self.is_repeated(&body, &mut group) {
                     answer.push((0, Outcome::Duplicate));
                     continue;
                 }
@@ -177,22 +178,9 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     }
 
     /// Messages that were counted, or stand twice in this group, do not reach the log at all.
-    fn is_repeated(&self, body: &Body, first: &mut Vec<u64>) -> bool {
+    fn is_repeated(&self, body: &Body, group: &mut HashSet<u128>) -> bool {
         let Body::Touch(touch) = body else { return false };
-        if touch.id.0 == 0 {
-            return false;
-        }
-        if self.state.read().is_seen(touch.id) {
-            return true;
-        }
-        let half = (touch.id.0 >> 64) as u64;
-        match first.binary_search(&half) {
-            Ok(_) => true,
-            Err(at) => {
-                first.insert(at, half);
-                false
-            }
-        }
+        touch.id.0 != 0 && (!group.insert(touch.id.0) || self.state.read().is_seen(touch.id))
     }
 
     fn append(&mut self, now: Time, body: &Body) -> Seq {
