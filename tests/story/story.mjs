@@ -350,6 +350,7 @@ async function hasTrouble(page) {
     await page.locator("header nav button").click();
     const took = await until("German", async () => (await banner.innerText()) === "Papierstau lösen");
     await picture(page, "jam-german");
+    equal(await page.getByText("Eingelöst:").count(), 0, "old news told again");
     await page.locator("header nav button").click();
     await until("English", async () => (await banner.innerText()) === "Clear the paper jam");
     return took;

@@ -86,6 +86,11 @@ class Current {
 
   take(page: Page, keptAt: string | null = null): void {
     const keys = changed(this.page, page);
+    const known = new Set(this.page?.decision?.offers.map((one) => `${one.id} ${one.redeemed}`));
+    const used = page.decision?.offers.find((one) => {
+      return one.redeemed && keys.has(`offer:${one.id}`) && !known.has(`${one.id} true`);
+    });
+    if (used) notice.say(`${speech.t.offerRedeemed}: ${used.title}`);
     this.page = page;
     this.failure = null;
     this.keptAt = keptAt;
@@ -170,7 +175,6 @@ class Current {
     this.#freshTimer = setTimeout(() => (this.fresh = new Set()), FRESH_SHOWN_MS);
     const { t } = speech;
     const offer = page.decision?.offers.find((one) => keys.has(`offer:${one.id}`));
-    if (offer?.redeemed) notice.say(`${t.offerRedeemed}: ${offer.title}`);
     const item = page.decision?.menu.find((one) => keys.has(`menu:${one.id}`));
     if (keys.has("stage") && page.bond) {
       this.announcement = t.updatedStage(page.bond.stage.title);
