@@ -575,6 +575,50 @@ async fn persons_are_merged_split_and_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cap_holds_however_many_ask_at_once() {
+    const CAP: usize = 7;
+    let mut company = Company::open("api-cap").await;
+    let source = format!(
+        "journey: printer\napplies_to: {{ models: [\"{GTIN}\"] }}\nkind: ad_hoc\n\
+         stages: [engaged]\nmoves:\n  - {{ on: product.viewed, to: engaged }}\n\
+         offers:\n  - {{ id: few, in: [engaged], title: {{ en: Few }}, \
+         value: {{ percent: 10 }}, cap: {{ per_person: 1, per_day: {CAP} }} }}\n"
+    );
+    let answer = company.with(Some(SECRET), "PUT", "/v1/journeys/printer", &[], Some(source)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let viewed: Json = (0..60)
+        .map(|user| {
+            json!({ "kind": "product.viewed", "aliases": { "user": format!("u{user}x") },
+            "products": [{ "gtin": GTIN }] })
+        })
+        .collect();
+    company.touches(viewed).await;
+    let bearer = format!("Bearer {SECRET}");
+    let asking: Vec<_> = (0..60)
+        .map(|user| {
+            let (mut phone, bearer) = (company.shop.phone(), bearer.clone());
+            let body = json!({ "person": format!("user:u{user}x"),
+                "product": format!("/01/{GTIN}") });
+            tokio::spawn(async move {
+                let headers = [("authorization", &*bearer)];
+                let answer =
+                    phone.call("POST", "/v1/decisions", &headers, Some(body.to_string())).await;
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                answer.json()["offers"][0]["code"].as_str().map(str::to_owned)
+            })
+        })
+        .collect();
+    let mut codes = std::collections::BTreeSet::new();
+    for answer in asking {
+        codes.extend(answer.await.expect("it was answered"));
+    }
+    assert_eq!(codes.len(), CAP, "{codes:?}");
+    let results = company.get("/v1/results?of=offers").await;
+    assert_eq!(results["items"][0]["total"]["grants"], json!(CAP), "{results}");
+    company.shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_decision_gives_a_code_once_and_says_why() {
     let mut company = Company::open("api-decide").await;
     let source = format!(
