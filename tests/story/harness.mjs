@@ -104,6 +104,9 @@ export class Server {
 
   constructor({ checkpointSeconds = 2 } = {}) {
     this.#checkpointSeconds = String(checkpointSeconds);
+    // Also when the run is broken off.
+    process.once("exit", () => this.#process?.kill("SIGKILL"));
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
   }
 
   /** With `--dev` on the first start: the secret key is read from what it prints. */
