@@ -18,6 +18,7 @@ use model::touch::Touch;
 use crate::condition::Condition;
 use crate::facts::{Here, View};
 use crate::fold::{Change, Cx};
+use crate::identity;
 use crate::journey::{self, Journey, StageNo, matches_kind};
 use crate::record::{Bond, Moved, Product, Role};
 use crate::state::State;
@@ -59,10 +60,11 @@ pub(crate) fn check(
         return check_claim(state, touch, person, cx);
     }
     if PARTINGS.contains(&kind) && !touch.trusted {
-        let owns = touch.products.iter().all(|subject| {
-            let owner = state.product(*subject).and_then(|product| product.owner);
-            owner.is_some() && owner == person
-        });
+        let owns = !identity::is_hearsay(touch)
+            && touch.products.iter().all(|subject| {
+                let owner = state.product(*subject).and_then(|product| product.owner);
+                owner.is_some() && owner == person
+            });
         if !owns {
             return Err(refusal("not_owner", "only the owner of a product can part from it"));
         }

@@ -206,6 +206,12 @@ fn register(state: &mut State, registration: &Registration, cx: &mut Cx<'_>) -> 
 }
 
 fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
+    // Before it is remembered as seen, so that it can be sent again with the right key.
+    if let Err(refusal) = identity::check_sessions(touch) {
+        state.meta.refused += 1;
+        identity::mention(state, &touch.aliases, cx.seq);
+        return Outcome::Refused(refusal);
+    }
     if touch.id.0 != 0 {
         let key = seen_key(touch.id);
         if state.seen.contains(&key) {
@@ -243,7 +249,7 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
         product.touches += 1;
         product.first_seen = product.first_seen.or(Some(touch.time));
         product.last_seen = product.last_seen.max(Some(touch.time));
-        product.state.merge(&touch.state);
+        product.state.merge_within(&touch.state, limits::PROPERTIES);
         if touch.kind.as_str() == "product.fixed" {
             product.state.remove("error");
         }
@@ -252,11 +258,12 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
     }
 }
 
+/// Only campaigns and places that are registered: a client's text would stay in the index for ever.
 fn fold_timelines(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
-    if let Some(campaign) = &touch.campaign {
+    if let Some(campaign) = touch.campaign.as_ref().filter(|id| state.campaign(id).is_some()) {
         state.index.push(Entity::Campaign(campaign.clone()), cx.seq);
     }
-    if let Some(place) = &touch.place {
+    if let Some(place) = touch.place.as_ref().filter(|id| state.place(id).is_some()) {
         state.index.push(Entity::Place(place.clone()), cx.seq);
     }
     if touch.kind.as_str() == "help.asked" {
@@ -273,7 +280,7 @@ pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &m
         person.first_seen = touch.time;
     }
     person.last_seen = person.last_seen.max(touch.time);
-    person.traits.merge(&touch.traits);
+    person.traits.merge_within(&touch.traits, limits::PROPERTIES);
     identity::fold_consent(person, touch, cx);
     tally::fold_click(person, touch);
     referrals::fold_visit(state, id, touch, cx);

@@ -5,13 +5,20 @@
 //! customer number of its own (two people share a browser), or staff said that they are apart.
 //! The older person stays, and its history is folded anew with both timelines in order, so the
 //! result is what it would have been had the join been known from the start.
+//!
+//! Kept true: a browser's id alone never makes one of two people who are both known. And what
+//! comes with a write key is *hearsay*: the key may be public, so anybody can say it. It may tell
+//! which browser is whose, name somebody who was not known before, and add weaker names to a
+//! customer number that has neither session nor unit. It never joins two known people, never
+//! gives what is known of one to another's session, and never speaks of sessions at all.
 
 use model::alias::{Alias, AliasKind};
 use model::entry::Seq;
+use model::gs1::Subject;
 use model::id::PersonId;
 use model::limits;
-use model::outcome::{Accepted, Outcome};
-use model::touch::Touch;
+use model::outcome::{Accepted, Outcome, Refusal};
+use model::touch::{Source, Touch};
 
 use crate::fold::{Change, Cx};
 use crate::index::Entity;
@@ -29,11 +36,18 @@ pub(crate) fn resolve(
 ) -> Option<PersonId> {
     let owner = owner_of(state, touch, code_person, cx)?;
     let mut owner = owner;
+    let open = is_browser_only(state, owner);
     for alias in &touch.aliases {
         match state.person_by_alias(alias) {
-            None => attach(state, owner, alias, touch, cx),
+            None if may_name(state, touch, owner, alias, open) => {
+                attach(state, owner, alias, touch, cx);
+            }
+            None => mention(state, std::slice::from_ref(alias), cx.seq),
             Some(other) if other == owner => {}
-            Some(other) if may_join(state, owner, other) => {
+            Some(other)
+                if may_join(state, owner, other)
+                    && is_reason_enough(state, touch, alias, owner, other) =>
+            {
                 let because = Because::With(strongest(touch).clone());
                 owner = merge(state, owner, other, because, cx);
             }
@@ -45,6 +59,83 @@ pub(crate) fn resolve(
 
 fn strongest(touch: &Touch) -> &Alias {
     touch.aliases.first().expect("only touches with aliases join anybody")
+}
+
+/// Anybody may have said it: it came with a write key, which may be public.
+pub(crate) fn is_hearsay(touch: &Touch) -> bool {
+    !touch.trusted && touch.source != Source::Companion
+}
+
+/// Nobody but a session itself and the company may say whose a session is.
+pub(crate) fn check_sessions(touch: &Touch) -> Result<(), Refusal> {
+    let device = |alias: &Alias| alias.kind == AliasKind::Device;
+    if is_hearsay(touch) && touch.aliases.iter().any(device) {
+        let detail = "a name of the kind device comes with a secret key only".into();
+        return Err(Refusal { code: "device_needs_secret_key", detail });
+    }
+    Ok(())
+}
+
+fn is_known(state: &State, id: PersonId) -> bool {
+    state.person(id).is_some_and(|person| person.is_known())
+}
+
+/// Nothing but browsers, and no unit: whoever is joined with it gains nothing of anybody.
+fn is_browser_only(state: &State, id: PersonId) -> bool {
+    let browsers = |person: &Person| {
+        person.aliases.iter().all(|known| known.alias.kind == AliasKind::Anonymous)
+    };
+    state.person(id).is_some_and(|person| browsers(&person)) && !owns_a_unit(state, id)
+}
+
+fn owns_a_unit(state: &State, id: PersonId) -> bool {
+    let owned = |subject: &Subject| {
+        subject.is_unit() && state.products.get(subject).is_some_and(|own| own.owner == Some(id))
+    };
+    state.person(id).is_some_and(|person| person.bonds.iter().any(owned))
+}
+
+fn has_kind(state: &State, id: PersonId, kind: AliasKind) -> bool {
+    let has = |person: &Person| person.aliases.iter().any(|known| known.alias.kind == kind);
+    state.person(id).is_some_and(|person| has(&person))
+}
+
+/// Whether a touch that came with `alias` of `other` says enough to make them one with `owner`.
+fn is_reason_enough(
+    state: &State,
+    touch: &Touch,
+    alias: &Alias,
+    owner: PersonId,
+    other: PersonId,
+) -> bool {
+    if is_hearsay(touch) {
+        return is_browser_only(state, owner) || is_browser_only(state, other);
+    }
+    alias.kind != AliasKind::Anonymous || !is_known(state, owner) || !is_known(state, other)
+}
+
+/// Whether whoever has `alias`, a name of this touch, is not the one whom its strongest name is of.
+fn is_somebody_else(state: &State, touch: &Touch, alias: &Alias, person: PersonId) -> bool {
+    let first = strongest(touch);
+    if alias == first || !first.kind.is_known() {
+        return false;
+    }
+    if is_hearsay(touch) {
+        return !is_browser_only(state, person);
+    }
+    alias.kind == AliasKind::Anonymous && is_known(state, person)
+}
+
+/// Whether the touch may give this person a name that nobody has yet. `open`: nobody knew them
+/// before this touch.
+fn may_name(state: &State, touch: &Touch, owner: PersonId, alias: &Alias, open: bool) -> bool {
+    if open || !is_hearsay(touch) || !alias.kind.is_known() {
+        return true;
+    }
+    alias.kind != AliasKind::User
+        && has_kind(state, owner, AliasKind::User)
+        && !has_kind(state, owner, AliasKind::Device)
+        && !owns_a_unit(state, owner)
 }
 
 fn owner_of(
@@ -60,6 +151,9 @@ fn owner_of(
     let user = touch.aliases.iter().find(|alias| alias.kind == AliasKind::User);
     for alias in &touch.aliases {
         let Some(person) = state.person_by_alias(alias) else { continue };
+        if is_somebody_else(state, touch, alias, person) {
+            continue;
+        }
         let taken = user.is_some_and(|user| has_other_user(state, person, user));
         if explicit || !taken || alias.kind == AliasKind::User {
             return Some(person);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use model::bytes::{Reader, Writer};
 use model::entry::Seq;
 use model::gs1::Subject;
-use model::id::PersonId;
+use model::id::{Digest, PersonId};
 
 use crate::keys;
 use crate::record::{read_seqs, write_seqs};
@@ -54,7 +54,12 @@ impl Entity {
             Entity::Mention(person) => (7, person.0.to_be_bytes().to_vec()),
             Entity::Look(person) => (8, person.0.to_be_bytes().to_vec()),
         };
-        let len = u8::try_from(name.len()).expect("ids are shorter than 256 bytes");
+        // The edges hold names to 64 bytes; a longer one in the log must not stop the fold.
+        let name = match name.len() {
+            0..=255 => name,
+            _ => Digest::of(&[b"entity", &name]).0.to_be_bytes().to_vec(),
+        };
+        let len = u8::try_from(name.len()).expect("cut above");
         let mut out = Writer::onto(Vec::with_capacity(name.len() + 11));
         out.u8(keys::INDEX);
         out.u8(kind);

@@ -247,7 +247,8 @@ impl State {
     }
 
     pub fn person_by_code(&self, code: &str) -> Option<PersonId> {
-        self.codes.get(&Box::from(code)).map(|id| PersonId(*id))
+        let id = self.codes.get(&Box::from(code)).map(|id| PersonId(*id));
+        id.filter(|id| self.persons.contains(id))
     }
 
     /// Newest first.

@@ -52,16 +52,18 @@ pub(crate) fn with_person(state: &mut State, person: PersonId, touch: &Touch) {
     }
 }
 
+/// Only for what is registered: a client cannot make up counters, which are kept for ever.
 fn seen_or_clicked(state: &mut State, touch: &Touch, stage: &str) {
     let channel = touch.channel;
+    let campaign = touch.campaign.as_ref().filter(|id| state.campaign(id).is_some());
     match touch.kind.as_str() {
         "campaign.shown" => {
-            if let Some(id) = &touch.campaign {
+            if let Some(id) = campaign {
                 count(state, TallyOf::Campaign, id, stage, channel).impressions += 1;
             }
         }
         "campaign.clicked" => {
-            if let Some(id) = &touch.campaign {
+            if let Some(id) = campaign {
                 count(state, TallyOf::Campaign, id, stage, channel).clicks += 1;
             }
         }
@@ -73,7 +75,6 @@ fn seen_or_clicked(state: &mut State, touch: &Touch, stage: &str) {
                 .first()
                 .and_then(|subject| state.journey_for(subject.gtin))
                 .map(|(_, journey)| journey.clone());
-            // Only what the journey has: a client cannot make up counters.
             let (Some(journey), Some(item)) = (journey, touch.properties.text("item")) else {
                 return;
             };

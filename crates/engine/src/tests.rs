@@ -2,8 +2,9 @@
 //! survive redesigns.
 //!
 //! A line: `[+3d] names | kind key=value …`. Names are aliases (`user:u1 anonymous:a`), `-` for
-//! none, with `!` before them for a trusted source. `of=unit` names the product (`model`, `A1`).
+//! none, with `!` before them for a trusted source; a `device:` alone speaks from its session. `of=unit` names the product (`model`, `A1`).
 
+mod hostile;
 mod lives;
 mod persons;
 
@@ -182,6 +183,10 @@ impl World {
         if names != "-" {
             touch.aliases = names.split_whitespace().map(alias).collect();
             touch.settle_aliases();
+        }
+        // Only a phone speaks for its session alone.
+        if !touch.aliases.is_empty() && touch.aliases.iter().all(|a| a.kind == AliasKind::Device) {
+            touch.source = Source::Companion;
         }
         for word in words {
             let (key, value) = word.split_once('=').unwrap();

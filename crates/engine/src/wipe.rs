@@ -1,6 +1,7 @@
 //! The wipe: forgetting one person. The fold makes everything unreachable at once; the log
 //! records are overwritten once a checkpoint covers the wipe, so that no restart needs them.
 
+use model::alias::{Alias, AliasKind};
 use model::entry::{Body, Seq};
 use model::id::PersonId;
 use model::outcome::Outcome;
@@ -70,19 +71,49 @@ fn forget_refused(state: &mut State, person: &Person, cx: &Cx<'_>) -> Vec<Seq> {
     let all = state.index.all(&Entity::Refused);
     let (mut keep, mut forget) = (Vec::with_capacity(all.len()), Vec::new());
     cx.history.entries(&all, &mut |entry| {
-        let names = match &entry.body {
-            Body::Refused { raw, .. } => person.aliases.iter().any(|known| {
-                let name = known.alias.value.as_bytes();
-                raw.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
-            }),
+        let holds = match &entry.body {
+            Body::Refused { raw, .. } => {
+                let text = as_read(raw);
+                person.aliases.iter().any(|known| names(&text, &known.alias))
+            }
             _ => false,
         };
-        if names { forget.push(entry.seq) } else { keep.push(entry.seq) }
+        if holds { forget.push(entry.seq) } else { keep.push(entry.seq) }
     });
     if !forget.is_empty() {
         state.index.replace(&Entity::Refused, keep);
     }
     forget
+}
+
+/// A refused item in small letters, what JSON writes as `\u00fc` or `\/` undone.
+fn as_read(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let mut units: Vec<u16> = Vec::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(c) = rest.chars().next() {
+        let code = rest.strip_prefix("\\u").and_then(|hex| hex.get(..4));
+        if let Some(unit) = code.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
+            units.push(unit);
+            rest = &rest[6..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        if c != '\\' {
+            units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
+        }
+    }
+    String::from_utf16_lossy(&units).to_lowercase()
+}
+
+/// Whether a text names somebody, a phone number however it is grouped.
+fn names(text: &str, alias: &Alias) -> bool {
+    if alias.kind == AliasKind::Phone {
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        let number = digits(&alias.value);
+        return !number.is_empty() && digits(text).contains(&number);
+    }
+    !alias.value.is_empty() && text.contains(&alias.value.to_lowercase())
 }
 
 fn forget_decisions(state: &mut State, seqs: &[Seq], cx: &mut Cx<'_>) {

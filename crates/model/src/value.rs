@@ -194,6 +194,17 @@ impl Map {
         }
     }
 
+    /// The same, but new keys only while there are fewer than `most`, for what many senders write.
+    pub fn merge_within(&mut self, over: &Map, most: usize) {
+        for (key, value) in over.iter() {
+            if value.is_null() {
+                self.remove(key);
+            } else if self.len() < most || self.get(key).is_some() {
+                self.insert(key, value.clone());
+            }
+        }
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
         self.entries.iter().map(|(key, value)| (&**key, value))
     }
@@ -308,6 +319,14 @@ mod tests {
         map.merge(&[("a", Value::Null), ("c", Value::Int(3))].into_iter().collect());
         let keys: Vec<&str> = map.iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["b", "c"]);
+    }
+
+    #[test]
+    fn a_full_map_takes_no_new_keys_but_new_values() {
+        let mut map: Map = [("a", Value::Int(1)), ("b", Value::Int(2))].into_iter().collect();
+        let over = [("a", Value::Int(3)), ("c", Value::Int(4))].into_iter().collect();
+        map.merge_within(&over, 2);
+        assert_eq!((map.len(), map.get("a"), map.get("c")), (2, Some(&Value::Int(3)), None));
     }
 
     #[test]

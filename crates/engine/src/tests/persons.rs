@@ -77,7 +77,7 @@ fn an_alias_call_that_conflicts_changes_nothing() {
     assert_eq!(before, (world.person("user:u1"), world.person("user:u2")));
     world.play("user:u1 | person.aliased");
     assert_eq!(world.state.person(before.0).unwrap().aliases.len(), 1);
-    world.play("user:u1 user:old | person.aliased");
+    world.play("!user:u1 user:old | person.aliased");
     assert_eq!(world.person("user:old"), before.0);
 }
 
@@ -114,7 +114,7 @@ fn a_merge_and_its_undoing_is_the_identity() {
 fn some_aliases_can_be_split_off() {
     let mut world = world(
         "
-        user:u1 device:d1 | page.viewed of=model kind=fan
+        !user:u1 device:d1 | page.viewed of=model kind=fan
         device:d1 | order.placed of=model
         user:u1 | page.viewed of=model
         ",
@@ -154,7 +154,7 @@ fn wiped_is_gone_and_the_unit_keeps_its_history() {
         !user:u1 device:d1 | product.bought of=A1
         - | product.failed of=A1 state.error=paper_jam
         user:u1 | product.recommended of=A1
-        user:u2 device:d1 | page.viewed of=model
+        !user:u2 device:d1 | page.viewed of=model
         ",
     );
     let person = world.person("user:u1");
@@ -175,6 +175,146 @@ fn wiped_is_gone_and_the_unit_keeps_its_history() {
     assert_eq!(world.state.timer_count(), 0);
     let receipt = world.state.receipt(5).unwrap().clone();
     assert_eq!((receipt.aliases, receipt.bonds, receipt.touches), (2, 1, 2));
+}
+
+/// What the person behind a session now has, after somebody with the public write key tried.
+fn names_of(world: &World, session: &str) -> Vec<String> {
+    let person = world.state.person(world.person(session)).unwrap();
+    let mut names: Vec<String> = person.aliases.iter().map(|k| k.alias.to_string()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_write_key_cannot_name_a_session() {
+    let mut world = world(
+        "
+        device:mine | page.viewed of=model kind=fan
+        email:victim@example.com | page.viewed of=model
+        ",
+    );
+    expect![[r#"
+        anonymous:a device:mine email:victim@example.com | page.viewed of=model id=m
+          device_needs_secret_key
+        device:mine user:new | person.aliased of=model
+          device_needs_secret_key
+        !device:mine user:new | person.identified of=model id=m
+          p7 model prospect engaged
+    "#]]
+    .assert_eq(&world.play(
+        "
+        anonymous:a device:mine email:victim@example.com | page.viewed of=model id=m
+        device:mine user:new | person.aliased of=model
+        !device:mine user:new | person.identified of=model id=m
+        ",
+    ));
+    assert_eq!(names_of(&world, "device:mine"), ["device:mine", "user:new"]);
+    assert_eq!(world.state.hash(), world.replayed().hash());
+}
+
+#[test]
+fn a_write_key_joins_no_two_known_people() {
+    // Each line is one try to get the victim's data to the thief, whose session comes last.
+    for tries in [
+        "email:thief@x.org email:victim@x.org | person.identified",
+        "user:thief email:victim@x.org | person.identified",
+        "anonymous:t email:victim@x.org | page.viewed\n!user:thief anonymous:t | order.placed",
+        "anonymous:t email:victim@x.org | page.viewed\nanonymous:t user:thief | person.identified",
+        "loyalty:thief email:victim@x.org anonymous:t | person.identified",
+        "email:victim@x.org phone:0301234567 | person.identified\n!phone:0301234567 | app.opened",
+    ] {
+        let mut world = world("!email:victim@x.org | order.placed of=A1");
+        world.play(tries);
+        let thief = "!user:thief device:t email:thief@x.org phone:0301234567 | app.opened";
+        world.play(thief);
+        assert_ne!(world.person("device:t"), world.person("email:victim@x.org"), "{tries}");
+        let unit = world.state.product(subject("A1")).unwrap();
+        assert_eq!(unit.owner, Some(world.person("email:victim@x.org")), "{tries}");
+        drop(unit);
+        assert_eq!(world.state.hash(), world.replayed().hash());
+    }
+}
+
+#[test]
+fn a_write_key_still_joins_browsers_and_names_who_was_not_known() {
+    let mut world = world(
+        "
+        !user:u1 | order.placed of=model
+        anonymous:a | page.viewed of=model kind=fan
+        anonymous:a user:u1 email:u1@x.org | person.identified
+        anonymous:b | page.viewed of=model
+        anonymous:b email:new@x.org | person.identified
+        ",
+    );
+    for name in ["anonymous:a", "email:u1@x.org"] {
+        assert_eq!(world.person(name), world.person("user:u1"), "{name}");
+    }
+    assert_eq!(world.person("anonymous:b"), world.person("email:new@x.org"));
+    // A customer number with a session or a unit gets its names from the company only.
+    world.play("!user:u1 device:d1 | app.opened");
+    world.play("user:u1 phone:0301234567 anonymous:c | person.identified");
+    assert!(world.state.person_by_alias(&alias("phone:0301234567")).is_none());
+    assert_eq!(world.person("anonymous:c"), world.person("user:u1"));
+    world.play("!user:u1 email:new@x.org | person.identified");
+    assert_eq!(world.person("anonymous:b"), world.person("user:u1"));
+}
+
+#[test]
+fn only_the_owner_and_the_company_end_a_bond() {
+    let mut world = world("!user:u1 | product.bought of=A1");
+    expect![[r#"
+        user:u1 | product.resold of=A1
+          not_owner
+    "#]]
+    .assert_eq(&world.play("user:u1 | product.resold of=A1"));
+    let owner = world.state.product(subject("A1")).unwrap().owner;
+    assert_eq!(owner, Some(world.person("user:u1")));
+}
+
+#[test]
+fn a_wipe_finds_names_in_refused_items_however_they_are_written() {
+    let mut world = world("!user:u1 email:jörg@x.org phone:+49301234567 | app.opened");
+    let person = world.person("user:u1");
+    let raws: [&str; 4] = [
+        r#"{"email":"J\u00f6rg@x.org"}"#,
+        "{\"email\":\"JÖRG@X.ORG\"}",
+        r#"{"phone":"+49 (30) 123-45 67"}"#,
+        r#"{"email":"somebody@else.org"}"#,
+    ];
+    let first = world.tape.records.len() as u64 + 1;
+    for raw in raws {
+        let (code, reason) = ("bad_kind".into(), "not understood".into());
+        let source = model::touch::Source::Native;
+        world.put(Body::Refused { source, code, reason, raw: raw.as_bytes().into() });
+    }
+    world.put(Body::Wipe { person, receipt: 1 });
+    let kept = world.state.timeline(&crate::Entity::Refused, None, 10);
+    assert_eq!(kept, [first + 3]);
+    let (_, seqs) = world.state.purges().next().unwrap();
+    assert!((first..first + 3).all(|seq| seqs.contains(&seq)));
+}
+
+#[test]
+fn what_is_not_registered_makes_no_counters_and_no_timelines() {
+    let mut world = world("user:u1 | campaign.clicked campaign=ann@x.org place=ann@x.org");
+    world.play("- | campaign.shown campaign=ann@x.org of=model");
+    assert!(!world.tallies().contains("ann@x.org"));
+    for entity in
+        [crate::Entity::Campaign("ann@x.org".into()), crate::Entity::Place("ann@x.org".into())]
+    {
+        assert_eq!(world.state.timeline(&entity, None, 9), [0_u64; 0]);
+    }
+}
+
+#[test]
+fn traits_and_states_have_an_end() {
+    let mut world = World::new(GUIDED);
+    for at in 0..300 {
+        world.play(&format!("user:u1 | product.reported of=A1 traits.t{at}=x state.s{at}=x"));
+    }
+    let person = world.state.person(world.person("user:u1")).unwrap();
+    assert_eq!(person.traits.len(), model::limits::PROPERTIES);
+    assert_eq!(world.state.product(subject("A1")).unwrap().state.len(), model::limits::PROPERTIES);
 }
 
 fn tell(world: &World, name: &str) -> String {
