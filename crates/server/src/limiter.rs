@@ -4,11 +4,16 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+/// Of each of the two generations.
 const BUCKETS: usize = 100_000;
 
+type Buckets = HashMap<(&'static str, u64), Bucket>;
+
+/// The younger and the older buckets. When the younger ones are too many, the older ones go: what
+/// many strangers at once cost is bounded, in memory and in time.
 #[derive(Default)]
 pub struct Limiter {
-    buckets: Mutex<HashMap<(&'static str, u64), Bucket>>,
+    buckets: Mutex<(Buckets, Buckets)>,
 }
 
 struct Bucket {
@@ -21,12 +26,14 @@ impl Limiter {
     pub fn take(&self, what: &'static str, who: u64, per_minute: u32) -> Result<(), u32> {
         let now = Instant::now();
         let most = f64::from(per_minute);
-        let mut buckets = self.buckets.lock().expect("nobody panics while holding it");
-        if buckets.len() >= BUCKETS {
-            // Full buckets say nothing; the others stay.
-            buckets.retain(|_, bucket| bucket.filled.elapsed().as_secs() < 60);
+        let mut both = self.buckets.lock().expect("nobody panics while holding it");
+        let (young, old) = &mut *both;
+        if young.len() >= BUCKETS {
+            *old = std::mem::take(young);
         }
-        let bucket = buckets.entry((what, who)).or_insert(Bucket { tokens: most, filled: now });
+        let known = old.remove(&(what, who));
+        let fresh = || known.unwrap_or(Bucket { tokens: most, filled: now });
+        let bucket = young.entry((what, who)).or_insert_with(fresh);
         let fresh = now.duration_since(bucket.filled).as_secs_f64() * most / 60.0;
         bucket.tokens = (bucket.tokens + fresh).min(most);
         bucket.filled = now;
@@ -41,6 +48,21 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_strangers_are_bounded_and_free_nobody_at_once() {
+        let limiter = Limiter::default();
+        assert_eq!(limiter.take("claim", 0, 1), Ok(()));
+        for stranger in 1..=BUCKETS as u64 + 10 {
+            let _ = limiter.take("claim", stranger, 1);
+        }
+        assert!(limiter.take("claim", 0, 1).is_err());
+        for stranger in 0..3 * BUCKETS as u64 {
+            let _ = limiter.take("other", stranger, 1);
+        }
+        let both = limiter.buckets.lock().unwrap();
+        assert!(both.0.len() + both.1.len() <= 2 * BUCKETS);
+    }
 
     #[test]
     fn a_caller_waits_when_the_bucket_is_empty() {

@@ -42,10 +42,14 @@ impl Memory {
         decisions.get(&id, DECISION_KEPT).cloned()
     }
 
-    /// Drops what is this person's.
+    /// Drops what is this person's. Of an answer nobody knows whom it names, so all go; a call that
+    /// is still at work stays marked as that.
     pub fn forget_person(&self, person: PersonId) {
         let mut decisions = self.decisions.lock().expect("nobody panics while holding it");
         decisions.rows.retain(|_, (_, (own, _))| *own != Some(person));
+        drop(decisions);
+        let mut answers = self.answers.lock().expect("nobody panics while holding it");
+        answers.rows.retain(|_, (_, answer)| *answer == Answer::Running);
     }
 
     /// What a call with this key became; marks it as running if it is the first.
@@ -135,5 +139,9 @@ mod tests {
         let done = Answer::Done(Digest(1), 200, Json::Null);
         memory.end_answer(key, Some(done.clone()));
         assert_eq!(memory.begin_answer(key), Some(done));
+        memory.begin_answer(Digest(8));
+        memory.forget_person(PersonId(1));
+        assert_eq!(memory.begin_answer(Digest(8)), Some(Answer::Running));
+        assert_eq!(memory.begin_answer(key), None);
     }
 }

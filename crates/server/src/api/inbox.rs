@@ -93,7 +93,7 @@ fn answers_to(app: &App, person: PersonId) -> BTreeSet<Seq> {
     let seqs = app.engine.state().timeline(&Entity::Person(person), None, ANSWERS_DEPTH);
     let entries = call::entries_now(app, &seqs);
     let answers = entries.iter().filter_map(touch_of);
-    let answers = answers.filter(|touch| touch.kind.as_str() == "help.answered");
+    let answers = answers.filter(|touch| touch.kind.as_str() == "help.answered" && touch.trusted);
     let to = answers.filter_map(|touch| touch.properties.get("answers")?.as_i64());
     to.filter_map(|seq| Seq::try_from(seq).ok()).collect()
 }

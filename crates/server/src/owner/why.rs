@@ -27,7 +27,7 @@ pub async fn get(
     let found = found.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let (person, decision) = found.ok_or_else(unknown)?;
     let own = session.and_then(|session| session.person);
-    if person.is_some() && person != own {
+    if person.is_none() || person != own {
         return Err(unknown());
     }
     let state = app.engine.state();

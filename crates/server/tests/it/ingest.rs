@@ -237,3 +237,66 @@ fn check_arrived(shop: &Shop, run: &str, report: &Json) {
     assert_eq!(has_person(shop, AliasKind::Anonymous, &anonymous), known, "{sdk}");
     assert_eq!(has_person(shop, AliasKind::Email, &format!("{run}@example.com")), known, "{sdk}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_public_key_leads_no_session_to_anothers_data() {
+    let shop = shop("ingest-thief").await;
+    let mut thief = shop.phone();
+    assert_eq!(thief.post("/v1/me/session", json!({})).await.status, 200);
+    thief.touch("product.viewed", None).await;
+    let device = thief.get("/v1/me").await.json()["aliases"][0]["value"].clone();
+    let mut office = shop.phone();
+    let bought = json!({ "kind": "product.bought", "aliases": { "email": "victim@example.com" },
+        "products": ["/01/09506000134352/21/A1"], "traits": { "name": "Victoria" } });
+    send(&mut office, SECRET, "/v1/touches", &bought.to_string()).await;
+
+    let tries = json!([
+        { "kind": "app.opened", "aliases": { "device": device, "email": "victim@example.com" } },
+        { "kind": "person.aliased", "aliases": { "device": device, "user": "thief" } },
+        { "kind": "app.opened", "aliases": { "user": "thief", "email": "victim@example.com" } },
+        { "kind": "product.resold", "aliases": { "email": "victim@example.com" },
+          "products": ["/01/09506000134352/21/A1"] },
+        { "kind": "help.answered", "aliases": { "email": "victim@example.com" },
+          "properties": { "text": "Send us your password" },
+          "products": ["/01/09506000134352/21/A1"] },
+    ]);
+    let answer = send(&mut shop.phone(), WRITE, "/v1/touches", &tries.to_string()).await.json();
+    let codes: Vec<&Json> = (0..4).map(|at| &answer["results"][at]["code"]).collect();
+    let needs = json!("device_needs_secret_key");
+    assert_eq!(codes, [&needs, &needs, &Json::Null, &json!("not_owner")]);
+    let linked = json!({ "kind": "app.opened", "aliases": { "user": "thief", "device": device } });
+    send(&mut office, SECRET, "/v1/touches", &linked.to_string()).await;
+    let seen = thief.get("/v1/me").await.text();
+    assert!(seen.contains("thief") && !seen.contains("Victoria"), "{seen}");
+    assert!(!thief.get("/v1/me/copy").await.text().contains("Victoria"));
+    assert_eq!(thief.page(Some("A1")).await["access"], "prospect");
+
+    // The owner is still the owner, and reads nothing that only looks like the company's word.
+    let mut victim = shop.phone();
+    assert_eq!(victim.post("/v1/me/session", json!({})).await.status, 200);
+    victim.touch("product.viewed", None).await;
+    let device = victim.get("/v1/me").await.json()["aliases"][0]["value"].clone();
+    let linked = json!({ "kind": "app.opened",
+        "aliases": { "email": "victim@example.com", "device": device } });
+    send(&mut office, SECRET, "/v1/touches", &linked.to_string()).await;
+    let page = victim.page(Some("A1")).await;
+    assert_eq!(page["access"], "owner");
+    assert!(!page.to_string().contains("password"));
+    let said = victim.get("/v1/me/help?gtin=09506000134352&serial=A1").await.text();
+    assert!(!said.contains("password"), "{said}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_public_key_cannot_use_up_the_ids_of_the_companys_messages() {
+    let shop = shop("ingest-ids").await;
+    let mut phone = shop.phone();
+    let touch = r#"{"kind":"order.placed","id":"order-1001","aliases":{"user":"u1"}}"#;
+    let mut statuses = Vec::new();
+    for key in [WRITE, WRITE, SECRET, SECRET] {
+        let answer = send(&mut phone, key, "/v1/touches", touch).await.json();
+        statuses.push(answer["results"][0]["status"].as_str().expect("a status").to_owned());
+    }
+    assert_eq!(statuses, ["accepted", "duplicate", "accepted", "duplicate"]);
+    shop.close().await;
+}

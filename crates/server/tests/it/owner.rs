@@ -472,6 +472,7 @@ async fn my_data_can_be_read_taken_along_and_wiped() {
         state.person(owner).expect("there").aliases[0].alias.clone()
     };
     let mut known = touch("page.viewed", Some(device), unit("A1"));
+    known.trusted = true;
     known.aliases.push(email("eva@example.com"));
     known.settle_aliases();
     known.traits.insert("first_name", Value::from("Eva"));
