@@ -1,7 +1,6 @@
 //! The state: everything that the fold knows. Readers see it between two entries, never within.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::alias::Alias;
@@ -282,26 +281,12 @@ impl State {
 
     /// Persons in the order of their ids, after `after`.
     pub fn persons_after(&self, after: Option<PersonId>, limit: usize) -> Vec<PersonId> {
-        let mut ids = Vec::new();
-        self.persons.for_each(|id, _| {
-            if after.is_none_or(|after| *id > after) {
-                ids.push(*id);
-            }
-            if ids.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        ids
+        self.persons.keys_after(after.as_ref(), limit)
     }
 
     /// Units of any model in order, after `after`.
     pub fn products_after(&self, after: Option<Subject>, limit: usize) -> Vec<Subject> {
-        let mut subjects = Vec::new();
-        self.products.for_each(|subject, _| {
-            if after.is_none_or(|after| *subject > after) {
-                subjects.push(*subject);
-            }
-            if subjects.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        subjects
+        self.products.keys_after(after.as_ref(), limit)
     }
 
     /// How many records of each kind are in memory, for the metrics.

@@ -7,7 +7,7 @@
 //! Nothing here depends on the order of a hash map.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -287,7 +287,42 @@ impl<K: Key, V: Record> Table<K, V> {
         self.complete = false;
     }
 
-    /// Every record, here or in the store, in key order. For lists, hashes and exports.
+    /// The first `limit` keys after `after`, for the pages of a list. Looks once at every key in
+    /// memory, and in the store only at those of the page.
+    pub fn keys_after(&self, after: Option<&K>, limit: usize) -> Vec<K> {
+        let mut first: BinaryHeap<&K> = BinaryHeap::new();
+        let here = self.slots.iter().filter(|(_, slot)| slot.value.is_some());
+        for (key, _) in here.filter(|(key, _)| after.is_none_or(|after| *key > after)) {
+            if first.len() < limit {
+                first.push(key);
+            } else if first.peek().is_some_and(|last| key < *last) {
+                first.pop();
+                first.push(key);
+            }
+        }
+        let mut keys: Vec<K> = first.into_iter().cloned().collect();
+        if let (false, Some(backing)) = (self.complete, &self.backing) {
+            let from = after.map_or_else(|| vec![self.number], |key| row_key(self.number, key));
+            let mut stored = Vec::new();
+            backing.scan(&from, &[self.number + 1], false, &mut |bytes, _| {
+                let key = K::read(&mut Reader::new(&bytes[1..])).expect("keys are ours");
+                if after != Some(&key) && !self.slots.contains_key(&key) {
+                    stored.push(key);
+                }
+                if stored.len() < limit {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
+            keys.append(&mut stored);
+        }
+        keys.sort_unstable();
+        keys.truncate(limit);
+        keys
+    }
+
+    /// Every record, here or in the store, in key order. For hashes and exports.
     pub fn for_each(&self, mut each: impl FnMut(&K, &V) -> ControlFlow<()>) {
         let mut here: Vec<&K> = self.slots.keys().collect();
         here.sort_unstable();
@@ -493,5 +528,102 @@ impl Record for u64 {
 
     fn read(input: &mut Reader<'_>) -> Result<u64, Corrupt> {
         input.uint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A store in memory, as a checkpoint would leave it.
+    #[derive(Default)]
+    struct Stored(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+    impl Stored {
+        fn commit(&self, rows: Rows) {
+            let mut map = self.0.lock().unwrap();
+            for (key, value) in rows {
+                match value {
+                    Some(value) => map.insert(key, value),
+                    None => map.remove(&key),
+                };
+            }
+        }
+    }
+
+    impl Backing for Stored {
+        fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+            self.0.lock().unwrap().get(key).cloned()
+        }
+
+        fn scan(&self, from: &[u8], to: &[u8], reverse: bool, each: &mut EachRow<'_>) {
+            let map = self.0.lock().unwrap().clone();
+            let mut rows: Vec<_> = map.range(from.to_vec()..to.to_vec()).collect();
+            if reverse {
+                rows.reverse();
+            }
+            let _ = rows.into_iter().try_for_each(|(key, value)| each(key, value));
+        }
+    }
+
+    fn read(table: &Table<u64, u64>) -> Vec<(u64, u64)> {
+        let mut all = Vec::new();
+        table.for_each(|key, value| {
+            all.push((*key, *value));
+            ControlFlow::Continue(())
+        });
+        all
+    }
+
+    fn checkpoint(table: &mut Table<u64, u64>, store: &Stored) {
+        let mut rows = Vec::new();
+        table.checkpoint_begin();
+        while !table.checkpoint_step(1, &mut rows) {}
+        store.commit(rows);
+    }
+
+    #[test]
+    fn a_checkpoint_is_the_state_at_its_beginning() {
+        let store = Arc::new(Stored::default());
+        let mut table: Table<u64, u64> = Table::new(2, Some(store.clone()));
+        (0..10).for_each(|key| table.insert(key, key));
+        let mut rows = Vec::new();
+        table.checkpoint_begin();
+        for key in 0..10 {
+            table.checkpoint_step(1, &mut rows);
+            *table.get_mut(&key).unwrap() += 100;
+            table.insert(20 + key, 0);
+        }
+        table.remove(&3);
+        while !table.checkpoint_step(1, &mut rows) {}
+        store.commit(rows);
+        let again: Table<u64, u64> = Table::new(2, Some(store.clone()));
+        assert_eq!(read(&again), (0..10).map(|key| (key, key)).collect::<Vec<_>>());
+        checkpoint(&mut table, &store);
+        assert_eq!(read(&Table::new(2, Some(store))), read(&table));
+    }
+
+    #[test]
+    fn what_was_evicted_is_read_back_and_listed() {
+        let store = Arc::new(Stored::default());
+        let mut table: Table<u64, u64> = Table::new(2, Some(store.clone()));
+        (0..100).for_each(|key| table.insert(key, key));
+        checkpoint(&mut table, &store);
+        table.evict(10);
+        assert_eq!(table.len_here(), 10);
+        table.remove(&50);
+        *table.get_mut(&7).unwrap() = 700;
+        assert_eq!(table.get(&7).as_deref(), Some(&700));
+        assert_eq!(table.get(&8).as_deref(), Some(&8));
+        assert!(table.get(&50).is_none());
+        assert_eq!(table.keys_after(Some(&48), 3), [49, 51, 52]);
+        assert_eq!(table.keys_after(None, 2), [0, 1]);
+        assert_eq!(table.keys_after(Some(&98), 9), [99]);
+        checkpoint(&mut table, &store);
+        table.evict(0);
+        assert!(table.get(&50).is_none());
+        assert_eq!(read(&table).len(), 99);
     }
 }
