@@ -5,6 +5,7 @@ use model::alias::{Alias, AliasKind};
 use model::entry::{Body, Seq};
 use model::id::PersonId;
 use model::outcome::Outcome;
+use model::value::{Map, Value};
 
 use crate::fold::{Change, Cx};
 use crate::index::Entity;
@@ -25,6 +26,7 @@ pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_
             timers::cancel_all(state, id, *subject, &bond);
         }
         if let Some(product) = state.products.get_mut(subject) {
+            forget_in(&mut product.state, &person);
             if product.owner == Some(id) {
                 product.owner = None;
                 product.owned_since = None;
@@ -64,6 +66,29 @@ pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_
     cx.effects.purges.push(receipt);
     cx.changed(Change::Gone(id));
     Outcome::accepted()
+}
+
+/// A unit's state is the unit's, but a source may have written a name into it all the same.
+fn forget_in(map: &mut Map, person: &Person) {
+    let named = map.iter().filter(|(_, value)| holds_name(value, person));
+    let named: Vec<Box<str>> = named.map(|(key, _)| key.into()).collect();
+    for key in named {
+        map.remove(&key);
+    }
+}
+
+/// Short names would be found by chance.
+fn holds_name(value: &Value, person: &Person) -> bool {
+    match value {
+        Value::Text(text) => {
+            let text = text.to_lowercase();
+            let long = person.aliases.iter().filter(|known| known.alias.value.len() >= 4);
+            long.into_iter().any(|known| names(&text, &known.alias))
+        }
+        Value::List(list) => list.iter().any(|value| holds_name(value, person)),
+        Value::Map(map) => map.iter().any(|(_, value)| holds_name(value, person)),
+        _ => false,
+    }
 }
 
 /// What was not understood may still name the person.

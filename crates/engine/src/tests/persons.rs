@@ -295,6 +295,20 @@ fn a_wipe_finds_names_in_refused_items_however_they_are_written() {
 }
 
 #[test]
+fn a_wipe_takes_names_out_of_the_units_state() {
+    let mut world = world(
+        "
+        !user:u1 email:ann@x.org | product.bought of=A1
+        user:u1 | product.reported of=A1 state.account=Ann@X.org state.error=jam
+        ",
+    );
+    let person = world.person("user:u1");
+    world.put(Body::Wipe { person, receipt: 1 });
+    let unit = world.state.product(subject("A1")).unwrap();
+    assert_eq!((unit.state.text("account"), unit.state.text("error")), (None, Some("jam")));
+}
+
+#[test]
 fn what_is_not_registered_makes_no_counters_and_no_timelines() {
     let mut world = world("user:u1 | campaign.clicked campaign=ann@x.org place=ann@x.org");
     world.play("- | campaign.shown campaign=ann@x.org of=model");
