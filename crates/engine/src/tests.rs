@@ -2,7 +2,8 @@
 //! survive redesigns.
 //!
 //! A line: `[+3d] names | kind key=value …`. Names are aliases (`user:u1 anonymous:a`), `-` for
-//! none, with `!` before them for a trusted source; a `device:` alone speaks from its session. `of=unit` names the product (`model`, `A1`).
+//! none, with `!` before them for a trusted source; a `device:` alone speaks from its session.
+//! `of=unit` names the product (`model`, `A1`).
 
 mod hostile;
 mod lives;
