@@ -66,6 +66,10 @@ pub(crate) fn is_hearsay(touch: &Touch) -> bool {
     !touch.trusted && touch.source != Source::Companion
 }
 
+fn names_only_browsers(touch: &Touch) -> bool {
+    touch.aliases.iter().all(|alias| alias.kind == AliasKind::Anonymous)
+}
+
 /// Nobody but a session itself and the company may say whose a session is.
 pub(crate) fn check_sessions(touch: &Touch) -> Result<(), Refusal> {
     let device = |alias: &Alias| alias.kind == AliasKind::Device;
@@ -297,8 +301,12 @@ fn join(
     keep
 }
 
+/// A permission that is withdrawn is withdrawn, whoever says so. One that is given is believed from
+/// the person's own companion, from the company, and from a browser that names nobody: it cannot
+/// know another browser's name, while anybody may know a customer number.
 pub(crate) fn fold_consent(person: &mut Person, touch: &Touch, cx: &Cx<'_>) {
     let given = match touch.kind.as_str() {
+        "consent.given" if is_hearsay(touch) && !names_only_browsers(touch) => return,
         "consent.given" => true,
         "consent.withdrawn" => false,
         _ => return,

@@ -88,7 +88,7 @@ fn a_merge_and_its_undoing_is_the_identity() {
         !user:u1 device:d1 | product.bought of=A1
         user:u1 | product.recommended of=A1
         email:b@example.com | page.viewed of=model kind=fan traits.name=Bea
-        email:b@example.com | consent.given purpose=marketing
+        !email:b@example.com | consent.given purpose=marketing
         ",
     );
     let near = model::context::Context {
@@ -342,4 +342,21 @@ fn tell(world: &World, name: &str) -> String {
         "{id} {:?} {:?} {:?} {:?} {:?} {} touches\n{bonds}",
         person.aliases, person.traits, person.consents, person.grants, person.links, person.touches
     )
+}
+
+#[test]
+fn a_permission_is_given_by_those_who_may_and_withdrawn_by_anybody() {
+    let mut world = world("!user:u1 | page.viewed of=model");
+    let given = |world: &World, name: &str| {
+        let person = world.state.person(world.person(name)).unwrap();
+        person.consent("marketing").map(|consent| consent.given)
+    };
+    world.play("user:u1 | consent.given purpose=marketing");
+    assert_eq!(given(&world, "user:u1"), None);
+    world.play("!user:u1 | consent.given purpose=marketing");
+    assert_eq!(given(&world, "user:u1"), Some(true));
+    world.play("user:u1 | consent.withdrawn purpose=marketing");
+    assert_eq!(given(&world, "user:u1"), Some(false));
+    world.play("anonymous:b | consent.given purpose=marketing");
+    assert_eq!(given(&world, "anonymous:b"), Some(true));
 }
