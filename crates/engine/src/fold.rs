@@ -12,7 +12,7 @@ use model::touch::Touch;
 use crate::index::Entity;
 use crate::record::Product;
 use crate::state::{History, State, seen_key};
-use crate::{bonds, grants, identity, referrals, split, tally, timers, wipe};
+use crate::{bonds, grants, identity, referrals, refused, split, tally, timers, wipe};
 
 /// What must happen outside once the entry is durable.
 #[derive(Debug, Default, PartialEq)]
@@ -132,32 +132,20 @@ fn apply_body(state: &mut State, body: &Body, cx: &mut Cx<'_>) -> Outcome {
         Body::Wipe { person, receipt } => wipe::wipe(state, *person, *receipt, cx),
         Body::Decided { decision, by, seed } => grants::decided(state, decision, by, *seed, cx),
         Body::Purged { receipt, records } => wipe::purged(state, *receipt, *records, cx),
-        Body::Refused { .. } => {
-            state.meta.refused += 1;
-            state.index.push(Entity::Refused, cx.seq);
-            Outcome::accepted()
-        }
-        Body::Looked { person, .. } => match state.persons.contains(person) {
-            true => {
-                state.index.push(Entity::Look(*person), cx.seq);
-                cx.changed(Change::Person(*person));
-                Outcome::accepted()
-            }
-            // The record still names the key that looked, but nobody who was looked at.
-            false => Outcome::refused("no_such_person", "there is no such person"),
-        },
-        Body::RefusedDone { seq } => {
-            let mut seqs = state.index.all(&Entity::Refused);
-            match seqs.binary_search(seq) {
-                Ok(at) => {
-                    seqs.remove(at);
-                    state.index.replace(&Entity::Refused, seqs);
-                    Outcome::accepted()
-                }
-                Err(_) => Outcome::refused("no_such_refused", "it is not among the refused"),
-            }
-        }
+        Body::Refused { .. } => refused::keep(state, cx),
+        Body::RefusedDone { seq } => refused::done(state, *seq, cx),
+        Body::Looked { person, .. } => looked(state, *person, cx),
     }
+}
+
+fn looked(state: &mut State, person: PersonId, cx: &mut Cx<'_>) -> Outcome {
+    if !state.persons.contains(&person) {
+        // The record still names the key that looked, but nobody who was looked at.
+        return Outcome::refused("no_such_person", "there is no such person");
+    }
+    state.index.push(Entity::Look(person), cx.seq);
+    cx.changed(Change::Person(person));
+    Outcome::accepted()
 }
 
 fn configured(cx: &mut Cx<'_>) -> Outcome {

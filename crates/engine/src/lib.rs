@@ -16,6 +16,7 @@ pub mod keys;
 mod places;
 pub mod record;
 mod referrals;
+mod refused;
 mod split;
 mod state;
 pub mod table;

@@ -36,6 +36,8 @@ pub struct Meta {
     pub touches: u64,
     pub duplicates: u64,
     pub refused: u64,
+    /// Refused items that can be listed.
+    pub refused_kept: u64,
 }
 
 pub struct State {
@@ -407,6 +409,7 @@ impl Record for Meta {
         out.uint(self.touches);
         out.uint(self.duplicates);
         out.uint(self.refused);
+        out.uint(self.refused_kept);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Meta, Corrupt> {
@@ -420,6 +423,7 @@ impl Record for Meta {
             touches: input.uint()?,
             duplicates: input.uint()?,
             refused: input.uint()?,
+            refused_kept: input.uint()?,
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::fold::{Change, Cx};
 use crate::index::Entity;
 use crate::record::{Person, Purge, Receipt};
 use crate::state::State;
-use crate::timers;
+use crate::{refused, timers};
 
 pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_>) -> Outcome {
     let Some(person) = state.persons.remove(&id) else {
@@ -106,7 +106,7 @@ fn forget_refused(state: &mut State, person: &Person, cx: &Cx<'_>) -> Vec<Seq> {
         if holds { forget.push(entry.seq) } else { keep.push(entry.seq) }
     });
     if !forget.is_empty() {
-        state.index.replace(&Entity::Refused, keep);
+        refused::leave(state, keep);
     }
     forget
 }
@@ -154,12 +154,14 @@ fn forget_decisions(state: &mut State, seqs: &[Seq], cx: &mut Cx<'_>) {
 }
 
 pub(crate) fn purged(state: &mut State, receipt: u64, records: u64, cx: &mut Cx<'_>) -> Outcome {
-    state.purges.remove(&receipt);
+    let pending = state.purges.remove(&receipt);
     match state.receipts.get_mut(&receipt) {
         Some(stored) => {
             stored.purged = Some((cx.now, records));
             Outcome::accepted()
         }
+        // What left the list of the refused is overwritten without a receipt.
+        None if pending.is_some() => Outcome::accepted(),
         None => Outcome::refused("no_such_receipt", "there is no such wipe"),
     }
 }

@@ -29,6 +29,8 @@ pub const TOUCH_AGE_MS: i64 = 20 * 366 * 86_400_000;
 pub const TOUCH_AHEAD_MS: i64 = 86_400_000;
 /// Requests that wait for the log before new ones get 503 with Retry-After.
 pub const QUEUE_REQUESTS: usize = 4_096;
+/// Refused items kept for listing and retrying; the oldest go first.
+pub const REFUSED_KEPT: usize = 10_000;
 /// Open server-sent event streams.
 pub const STREAMS: usize = 20_000;
 pub const STREAMS_PER_PERSON: usize = 16;

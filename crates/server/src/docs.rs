@@ -343,6 +343,7 @@ const LIMITS: &[(&str, usize)] = &[
     ("places", limits::PLACES),
     ("campaigns", limits::CAMPAIGNS),
     ("corners of a place", limits::POLYGON_POINTS),
+    ("refused items that are kept", limits::REFUSED_KEPT),
     ("open live streams", limits::STREAMS),
     ("open live streams of a person", limits::STREAMS_PER_PERSON),
     ("rows of a list's page", limits::PAGE_MAX),

@@ -137,12 +137,11 @@ impl Checker {
     pub fn after_start(&mut self, state: &State, reader: &LogReader<SimDisk>) {
         let mut expected = self.kept.iter().filter(|(_, (_, sure))| *sure).peekable();
         let mut found: BTreeMap<Seq, Body> = BTreeMap::new();
-        let wipes = self.wipes > 0;
         let read = reader.for_each(1, |record| {
             let entry = runtime::decode(&record).expect("every record can be read");
             if let Some((seq, (body, _))) = expected.next_if(|(seq, _)| **seq == entry.seq) {
-                // A purge of somebody else's may have taken a common record.
-                let same = *body == entry.body || (wipes && record.personal.is_empty());
+                // A purge may have taken what was acknowledged.
+                let same = *body == entry.body || record.purged;
                 assert!(same, "entry {seq} is not what was acknowledged");
             } else {
                 found.insert(entry.seq, entry.body);

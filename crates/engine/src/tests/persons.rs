@@ -360,3 +360,29 @@ fn a_permission_is_given_by_those_who_may_and_withdrawn_by_anybody() {
     world.play("anonymous:b | consent.given purpose=marketing");
     assert_eq!(given(&world, "anonymous:b"), Some(true));
 }
+
+#[test]
+fn what_leaves_the_list_of_the_refused_is_overwritten_and_the_list_has_an_end() {
+    let mut world = World::new(GUIDED);
+    let refused = || Body::Refused {
+        source: model::touch::Source::Native,
+        code: "bad_kind".into(),
+        reason: "it was not understood".into(),
+        raw: b"{}".as_slice().into(),
+    };
+    world.put(refused());
+    let listed = |world: &World| world.state.timeline_all(&crate::Entity::Refused);
+    let first = listed(&world)[0];
+    assert_eq!(world.put(Body::RefusedDone { seq: first }), Outcome::accepted());
+    assert!(listed(&world).is_empty());
+    let (id, seqs) = world.state.purges().next().unwrap();
+    assert_eq!(seqs, [first]);
+    assert_eq!(world.put(Body::Purged { receipt: id, records: 1 }), Outcome::accepted());
+    assert_eq!(world.state.purges().count(), 0);
+    for _ in 0..=model::limits::REFUSED_KEPT {
+        world.put(refused());
+    }
+    let kept = listed(&world).len();
+    assert_eq!(kept, model::limits::REFUSED_KEPT * 9 / 10 + 1);
+    assert_eq!(world.state.purges().next().unwrap().1.len(), model::limits::REFUSED_KEPT / 10);
+}
