@@ -1,6 +1,6 @@
-//! What came in and was not understood: kept as it came, to be listed, retried or thrown away. It may
-//! name people, so whatever leaves the list is overwritten in the log as well; a wipe need not look
-//! for it any more.
+//! What came in and was not understood: kept as it came, to be listed, retried or thrown away. It
+//! may name people, so whatever leaves the list is overwritten in the log as well; a wipe need not
+//! look for it any more.
 
 use model::entry::Seq;
 use model::limits;
