@@ -188,7 +188,7 @@ fn bond_for(
                 tie(state, person, subject, touch, cx);
                 Some(subject)
             }
-            _ => model_bond(state, person, subject.to_model(), touch, cx),
+            _ => model_bond(state, person, subject.to_model(), touch),
         };
     }
     let kind = touch.kind.as_str();
@@ -203,7 +203,7 @@ fn bond_for(
             return Some(*unit);
         }
     }
-    model_bond(state, person, subject, touch, cx)
+    model_bond(state, person, subject, touch)
 }
 
 fn model_bond(
@@ -211,21 +211,14 @@ fn model_bond(
     person: PersonId,
     subject: Subject,
     touch: &Touch,
-    cx: &mut Cx<'_>,
 ) -> Option<Subject> {
     if !state.bonds.contains(&(person, subject)) {
-        begin(state, person, subject, touch, cx)?;
+        begin(state, person, subject, touch)?;
     }
     Some(subject)
 }
 
-fn begin(
-    state: &mut State,
-    person: PersonId,
-    subject: Subject,
-    touch: &Touch,
-    cx: &Cx<'_>,
-) -> Option<()> {
+fn begin(state: &mut State, person: PersonId, subject: Subject, touch: &Touch) -> Option<()> {
     let mut bond = Bond::new(touch.time);
     if let Some((version, journey)) = state.journey_for(subject.gtin) {
         bond.journey = journey.name.as_str().into();
@@ -238,7 +231,6 @@ fn begin(
     record.bonds.push(subject);
     let code = record.referred_by.iter().find(|(gtin, _)| *gtin == subject.gtin);
     bond.referred = code.map(|(_, code)| code.clone());
-    debug_assert!(cx.seq > 0);
     state.bonds.insert((person, subject), bond);
     Some(())
 }
@@ -267,7 +259,7 @@ fn tie(state: &mut State, person: PersonId, unit: Subject, touch: &Touch, cx: &m
                     grants.filter(|g| g.subject == model).for_each(|grant| grant.subject = unit);
                 }
             }
-            None if begin(state, person, unit, touch, cx).is_none() => return,
+            None if begin(state, person, unit, touch).is_none() => return,
             None => {}
         }
     }

@@ -221,11 +221,10 @@ pub(crate) fn mention(state: &mut State, names: &[Alias], seq: Seq) {
 /// Two persons may be one unless both are known by a customer number, or were set apart.
 fn may_join(state: &State, a: PersonId, b: PersonId) -> bool {
     let (Some(first), Some(second)) = (state.person(a), state.person(b)) else { return false };
-    let has_user =
-        |person: &Person| person.aliases.iter().any(|known| known.alias.kind == AliasKind::User);
+    let both_customers = [a, b].iter().all(|id| has_kind(state, *id, AliasKind::User));
     let fits = first.aliases.len() + second.aliases.len() <= limits::ALIASES_PER_PERSON;
     let apart = first.apart.contains(&b) || second.apart.contains(&a);
-    fits && !apart && !(has_user(&first) && has_user(&second))
+    fits && !apart && !both_customers
 }
 
 pub(crate) fn merge_by_staff(

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use engine::{Change, Effects, Send, State};
 use model::bytes::{Reader, Writer};
 use model::entry::{Body, Entry, Seq};
-use model::gs1::Subject;
 use model::id::Time;
 use model::outcome::Outcome;
 use parking_lot::RwLock;
@@ -331,16 +330,6 @@ fn names_in(tag: u8, personal: &[u8]) -> Vec<Box<str>> {
     let mut input = Reader::new(&personal[16..]);
     let aliases = input.list(model::alias::Alias::read).unwrap_or_default();
     aliases.into_iter().map(|alias| alias.value).filter(|value| value.len() >= 4).collect()
-}
-
-/// What somebody who looks at one thing wants to be told about.
-pub fn concerns(change: &Change, person: Option<model::id::PersonId>, subject: Subject) -> bool {
-    match change {
-        Change::Person(id) | Change::Gone(id) => person == Some(*id),
-        Change::Product(changed) => *changed == subject,
-        Change::Configuration => true,
-        Change::Inbox => false,
-    }
 }
 
 impl std::fmt::Display for OpenError {

@@ -6,5 +6,5 @@ pub mod core;
 mod service;
 
 pub use adapt::{LogHistory, StoreBacking, decode};
-pub use core::{Answers, Core, Covered, OpenError, Opened, Options, Told, concerns, replay};
+pub use core::{Answers, Core, Covered, OpenError, Opened, Options, Told, replay};
 pub use service::{Busy, Gauges, Handle, Pace, Running, start};

@@ -1,5 +1,6 @@
 //! The words of the model as JSON, as the API writes them. Inner types know nothing of JSON.
 
+use model::context::Context;
 use model::gs1::Subject;
 use model::id::Time;
 use model::texts::Texts;
@@ -79,6 +80,23 @@ pub fn subject(subject: Subject) -> Json {
 
 pub fn serial(subject: Subject) -> Json {
     if subject.is_unit() { Json::from(subject.serial.as_str()) } else { Json::Null }
+}
+
+/// Where, when and how somebody was, as a decision saw it.
+pub fn context(context: &Context) -> Json {
+    json!({
+        "time": time(context.time),
+        "place": context.place,
+        "location": context.location.map(location),
+        "channel": context.channel.map(|channel| channel.name()),
+        "setting": context.setting,
+        "locale": context.locale,
+        "tz": context.zone,
+        "weather": map(&context.weather),
+        "role": context.role,
+        "near_product": context.near_product,
+        "campaign": context.campaign,
+    })
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ fn add_standing(shown: &mut Json, person: Option<PersonId>, decided: &Decided) {
     shown["journey"] = json!(decision.journey);
     shown["version"] = decision.version.into();
     shown["stage"] = stage(decision);
-    shown["context"] = context_json(&decision.context);
+    shown["context"] = json::context(&decision.context);
 }
 
 fn stage(decision: &Decision) -> Json {
@@ -216,23 +216,7 @@ async fn one(
         "journey": decision.journey,
         "version": decision.version,
         "stage": stage(&decision),
-        "context": context_json(&decision.context),
+        "context": json::context(&decision.context),
         "items": deciding::why_json(&state, &decision, &locale),
     })))
-}
-
-fn context_json(context: &Context) -> Json {
-    json!({
-        "time": json::time(context.time),
-        "place": context.place,
-        "location": context.location.map(json::location),
-        "channel": context.channel.map(|channel| channel.name()),
-        "setting": context.setting,
-        "locale": context.locale,
-        "tz": context.zone,
-        "weather": json::map(&context.weather),
-        "role": context.role,
-        "near_product": context.near_product,
-        "campaign": context.campaign,
-    })
 }

@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use engine::record::{Bond, Grant};
 use engine::{Entity, History, State};
-use model::context::Context;
 use model::entry::{Body, Entry, Seq};
 use model::gs1::Subject;
 use model::id::PersonId;
@@ -180,7 +179,7 @@ fn entry_json(entry: &Entry) -> Option<Json> {
             "journey": decision.journey,
             "version": decision.version,
             "stage": decision.stage,
-            "context": context_json(&decision.context),
+            "context": json::context(&decision.context),
             "items": decision.items.iter().map(|item| json!({
                 "id": item.id,
                 "shown": item.why.is_shown(),
@@ -211,21 +210,5 @@ fn touch_json(entry: &Entry, touch: &Touch) -> Json {
         "location": touch.location.map(json::location),
         "properties": json::map(&touch.properties),
         "traits": json::map(&touch.traits),
-    })
-}
-
-fn context_json(context: &Context) -> Json {
-    json!({
-        "time": json::time(context.time),
-        "place": context.place,
-        "location": context.location.map(json::location),
-        "channel": context.channel.map(|channel| channel.name()),
-        "setting": context.setting,
-        "locale": context.locale,
-        "tz": context.zone,
-        "weather": json::map(&context.weather),
-        "role": context.role,
-        "near_product": context.near_product,
-        "campaign": context.campaign,
     })
 }
