@@ -19,9 +19,10 @@ use crate::condition::Condition;
 use crate::facts::{Here, View};
 use crate::fold::{Change, Cx};
 use crate::identity;
-use crate::journey::{self, Journey, StageNo, matches_kind};
+use crate::journey::{self, Journey, matches_kind};
 use crate::record::{Bond, Moved, Product, Role};
-use crate::state::State;
+use crate::state::{Force, State};
+use crate::terms::Term;
 use crate::timers;
 
 /// Moves that a bond remembers; the log has all of them.
@@ -148,7 +149,9 @@ pub(crate) fn fold(
     let Some(subject) = bond_for(state, person, subject, touch, cx) else { return };
     carry_over(state, person, subject, touch.time, cx);
     let kind = touch.kind.as_str();
-    let bond = state.bonds.get_mut(&(person, subject)).expect("bond_for made it");
+    let opened = (kind == "message.opened").then(|| touch.properties.text("message"));
+    let opened = opened.flatten().and_then(|id| state.term(id));
+    let bond = state.bond_mut(person, subject).expect("bond_for made it");
     bond.touches += 1;
     if kind == "campaign.clicked" {
         bond.campaign = touch.campaign.clone();
@@ -156,14 +159,12 @@ pub(crate) fn fold(
     if kind == "order.placed" && bond.role == Role::Prospect {
         bond.role = Role::Buyer;
     }
-    if kind == "message.opened" {
-        let id = touch.properties.text("message");
-        bond.messages.iter_mut().filter(|own| Some(&*own.id) == id).for_each(|m| m.read = true);
+    if let Some(id) = opened {
+        bond.messages.iter_mut().filter(|own| own.id == id).for_each(|own| own.read = true);
     }
     fold_steps(state, person, subject, touch, cx);
-    let target = target(state, person, subject, touch, cx.now);
-    if let Some((journey, stage)) = target {
-        enter(state, person, subject, &journey, &stage, kind, touch.time, cx);
+    if let Some((force, to)) = target(state, person, subject, touch, cx.now) {
+        enter(state, person, subject, &force, Moving { to, by: kind, time: touch.time }, cx);
     }
     if PARTINGS.contains(&kind) {
         part(state, person, subject, cx);
@@ -178,11 +179,13 @@ fn bond_for(
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) -> Option<Subject> {
+    let kind = touch.kind.as_str();
+    let record = state.persons.get(&person)?;
     if subject.is_unit() {
-        let bond = state.bonds.get(&(person, subject)).map(|bond| bond.role);
-        let ties = (touch.trusted && TIES.contains(&touch.kind.as_str()))
-            || touch.kind.as_str() == "product.claimed";
-        return match bond {
+        let role = record.bond(subject).map(|bond| bond.role);
+        drop(record);
+        let ties = (touch.trusted && TIES.contains(&kind)) || kind == "product.claimed";
+        return match role {
             Some(role) if role == Role::Owner || !ties => Some(subject),
             _ if ties => {
                 tie(state, person, subject, touch, cx);
@@ -191,18 +194,15 @@ fn bond_for(
             _ => model_bond(state, person, subject.to_model(), touch),
         };
     }
-    let kind = touch.kind.as_str();
     if !COMMERCE.iter().any(|prefix| kind.starts_with(prefix)) {
-        let record = state.persons.get(&person)?;
         let unit = record.bonds.iter().rev().find(|own| {
-            own.is_unit()
-                && own.gtin == subject.gtin
-                && state.bonds.get(&(person, **own)).is_some_and(|b| b.role == Role::Owner)
+            own.subject.is_unit() && own.subject.gtin == subject.gtin && own.role == Role::Owner
         });
         if let Some(unit) = unit {
-            return Some(*unit);
+            return Some(unit.subject);
         }
     }
+    drop(record);
     model_bond(state, person, subject, touch)
 }
 
@@ -212,49 +212,46 @@ fn model_bond(
     subject: Subject,
     touch: &Touch,
 ) -> Option<Subject> {
-    if !state.bonds.contains(&(person, subject)) {
+    if state.bond(person, subject).is_none() {
         begin(state, person, subject, touch)?;
     }
     Some(subject)
 }
 
 fn begin(state: &mut State, person: PersonId, subject: Subject, touch: &Touch) -> Option<()> {
-    let mut bond = Bond::new(touch.time);
-    if let Some((version, journey)) = state.journey_for(subject.gtin) {
-        bond.journey = journey.name.as_str().into();
-        bond.version = version;
+    let mut bond = Bond::new(subject, touch.time);
+    if let Some(force) = state.force(subject.gtin) {
+        (bond.journey, bond.version) = (force.name, force.version);
     }
     let record = state.persons.get_mut(&person)?;
     if record.bonds.len() >= limits::BONDS_PER_PERSON {
         return None;
     }
-    record.bonds.push(subject);
     let code = record.referred_by.iter().find(|(gtin, _)| *gtin == subject.gtin);
-    bond.referred = code.map(|(_, code)| code.clone());
-    state.bonds.insert((person, subject), bond);
+    if let Some((_, code)) = code {
+        bond.referred = Some(code.clone());
+    }
+    record.bonds.push(bond);
     Some(())
 }
 
 /// Ties a unit to the person: the bond with the model, if there is one, goes on with the unit.
 fn tie(state: &mut State, person: PersonId, unit: Subject, touch: &Touch, cx: &mut Cx<'_>) {
     let model = unit.to_model();
-    if !state.bonds.contains(&(person, unit)) {
-        match state.bonds.remove(&(person, model)) {
+    if state.bond(person, unit).is_none() {
+        let bond = state.bond(person, model).map(|bond| bond.clone());
+        match bond {
             Some(mut bond) => {
-                timers::cancel_all(state, person, model, &bond);
+                timers::cancel_all(state, person, &bond);
                 for (due, id) in &bond.timers {
-                    let key = crate::record::TimerKey {
-                        due: *due,
-                        person,
-                        subject: unit,
-                        id: id.clone(),
-                    };
+                    let (due, id) = (*due, *id);
+                    let key = crate::record::TimerKey { due, person, subject: unit, id };
                     state.timers.insert(key, ());
                 }
-                bond.role = Role::Buyer;
-                state.bonds.insert((person, unit), bond);
-                if let Some(record) = state.persons.get_mut(&person) {
-                    record.bonds.iter_mut().filter(|own| **own == model).for_each(|o| *o = unit);
+                (bond.role, bond.subject) = (Role::Buyer, unit);
+                let record = state.persons.get_mut(&person).expect("its bond was found");
+                *record.bond_mut(model).expect("found above") = bond;
+                if record.grants.iter().any(|grant| grant.subject == model) {
                     let grants = record.grants.iter_mut();
                     grants.filter(|g| g.subject == model).for_each(|grant| grant.subject = unit);
                 }
@@ -278,13 +275,13 @@ fn own(state: &mut State, person: PersonId, unit: Subject, time: Time) {
         }
         Some(owner) => owner == person,
     };
-    if let Some(bond) = state.bonds.get_mut(&(person, unit)) {
+    if let Some(bond) = state.bond_mut(person, unit) {
         bond.role = if mine { Role::Owner } else { Role::Prospect };
     }
 }
 
 fn part(state: &mut State, person: PersonId, subject: Subject, cx: &mut Cx<'_>) {
-    if let Some(bond) = state.bonds.get_mut(&(person, subject)) {
+    if let Some(bond) = state.bond_mut(person, subject) {
         bond.role = Role::Former;
     }
     if let Some(product) = state.products.get_mut(&subject)
@@ -303,38 +300,45 @@ pub fn journey_and_stage(
     state: &State,
     person: PersonId,
     subject: Subject,
-) -> Option<(Arc<Journey>, Box<str>)> {
-    let bond = state.bonds.get(&(person, subject))?;
-    let (version, journey) = state.journey_for(subject.gtin)?;
-    let same = *bond.journey == *journey.name && bond.version == version;
-    let stage = if same { bond.stage.clone() } else { carried(journey, &bond) };
-    Some((journey.clone(), stage))
+) -> Option<(&Arc<Journey>, &str)> {
+    let bond = state.bond(person, subject)?;
+    let force = state.force(subject.gtin)?;
+    Some((&force.journey, state.text(stage_of(state, force, &bond))))
 }
 
-fn carried(journey: &Journey, bond: &Bond) -> Box<str> {
-    journey.carry(&bond.stage).map_or_else(|| "".into(), |no| stage_name(journey, no))
+pub(crate) fn force_and_stage(
+    state: &State,
+    person: PersonId,
+    subject: Subject,
+) -> Option<(Arc<Force>, Term)> {
+    let bond = state.bond(person, subject)?;
+    let force = state.force(subject.gtin)?;
+    Some((force.clone(), stage_of(state, force, &bond)))
 }
 
-fn stage_name(journey: &Journey, no: StageNo) -> Box<str> {
-    journey.stages[usize::from(no.0)].name.as_str().into()
+fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
+    if bond.journey == force.name && bond.version == force.version {
+        return bond.stage;
+    }
+    force.stage_term(force.journey.carry(state.text(bond.stage)))
 }
 
 /// Writes down where a bond of an older version stands in the one in force.
 fn carry_over(state: &mut State, person: PersonId, subject: Subject, time: Time, cx: &mut Cx<'_>) {
-    let Some((version, journey)) = state.journey_for(subject.gtin) else { return };
-    let bond = state.bonds.get(&(person, subject)).expect("the caller found it");
-    if *bond.journey == *journey.name && bond.version == version {
+    let Some(force) = state.force(subject.gtin) else { return };
+    let bond = state.bond(person, subject).expect("the caller found it");
+    if bond.journey == force.name && bond.version == force.version {
         return;
     }
-    let (journey, stage) = (journey.clone(), carried(journey, &bond));
-    let moved = stage != bond.stage;
+    let (force, to) = (force.clone(), stage_of(state, force, &bond));
+    let moved = to != bond.stage;
     drop(bond);
-    let bond = state.bonds.get_mut(&(person, subject)).expect("found above");
-    bond.journey = journey.name.as_str().into();
-    bond.version = version;
-    bond.steps_done.retain(|done| journey.steps.iter().any(|step| *step.id == **done));
+    let bond = state.bond_mut(person, subject).expect("found above");
+    (bond.journey, bond.version) = (force.name, force.version);
+    bond.steps_done.retain(|done| force.steps.contains(done));
     if moved {
-        enter(state, person, subject, &journey, &stage, "journey.published", time, cx);
+        let moving = Moving { to, by: "journey.published", time };
+        enter(state, person, subject, &force, moving, cx);
     }
 }
 
@@ -345,35 +349,50 @@ fn target(
     subject: Subject,
     touch: &Touch,
     recorded: Time,
-) -> Option<(Arc<Journey>, Box<str>)> {
-    let (journey, stage) = journey_and_stage(state, person, subject)?;
-    let from = journey.stage_no(&stage);
-    for a_move in journey.moves.iter().filter(|a_move| a_move.fits(from, &touch.kind)) {
-        let when = a_move.when.as_ref();
-        let about = Some((touch, recorded));
-        if when.is_none_or(|when| holds(state, person, subject, when, about, touch.time)) {
-            let to = stage_name(&journey, a_move.to);
-            return (to != stage).then(|| (journey.clone(), to));
-        }
+) -> Option<(Arc<Force>, Term)> {
+    let (force, stage) = force_and_stage(state, person, subject)?;
+    let from = force.stage_no(stage);
+    let about = About { person, subject, touch: Some((touch, recorded)), now: touch.time };
+    let fits = force.journey.moves.iter().filter(|own| own.fits(from, &touch.kind));
+    let conditions = fits.map(|own| (own.when.as_ref(), own.to));
+    if let Some(to) = first_that_holds(state, about, conditions) {
+        let to = force.stage_term(Some(to));
+        return (to != stage).then_some((force, to));
     }
     // A campaign may itself stand for a stage; it brings in whoever has none yet.
     if from.is_none() && touch.kind.as_str() == "campaign.clicked" {
         let campaign = state.campaign(touch.campaign.as_deref()?)?;
-        let stage = campaign.stage.clone()?;
-        return journey.stage_no(&stage).map(|_| (journey.clone(), stage));
+        let number = force.journey.stage_no(campaign.stage.as_deref()?)?;
+        let to = force.stage_term(Some(number));
+        return Some((force, to));
     }
     None
 }
 
+/// What a condition of a bond is asked about: a touch with its log time, or a timer.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub person: PersonId,
+    pub subject: Subject,
+    pub touch: Option<(&'a Touch, Time)>,
+    pub now: Time,
+}
+
 /// Whether a condition holds for a bond, for a touch or a timer.
-pub(crate) fn holds(
+pub(crate) fn holds(state: &State, about: About<'_>, when: &Condition) -> bool {
+    first_that_holds(state, about, std::iter::once((Some(when), ()))).is_some()
+}
+
+/// The first of these whose condition holds, or that has none. What conditions read is put together
+/// once for all of them, and only if there is one to ask.
+fn first_that_holds<'j, T>(
     state: &State,
-    person: PersonId,
-    subject: Subject,
-    when: &Condition,
-    touch: Option<(&Touch, Time)>,
-    now: Time,
-) -> bool {
+    about: About<'_>,
+    mut conditions: impl Iterator<Item = (Option<&'j Condition>, T)>,
+) -> Option<T> {
+    let (first, value) = conditions.next()?;
+    let Some(first) = first else { return Some(value) };
+    let About { person, subject, touch, now } = about;
     let context = match touch {
         Some((touch, _)) => Context {
             time: now,
@@ -385,53 +404,62 @@ pub(crate) fn holds(
         },
         None => Context { time: now, ..Context::default() },
     };
-    let Some(bond) = state.bonds.get(&(person, subject)) else { return false };
+    let record = state.persons.get(&person)?;
+    let bond = record.bond(subject)?;
     let here = Here::find(state, &context, subject);
-    let (record, product) = (state.persons.get(&person), state.products.get(&subject));
-    let stage = journey_and_stage(state, person, subject).map(|(_, stage)| stage);
+    let product = state.products.get(&subject);
+    let stage = state.force(subject.gtin).map(|force| stage_of(state, force, bond));
     let view = View {
         state,
         subject,
-        person: record.as_deref(),
+        person: Some(&record),
         product: product.as_deref(),
         model: state.model(subject.gtin),
-        stage: stage.as_deref().unwrap_or_default(),
-        journey: &bond.journey,
-        bond: Some(&bond),
+        stage: state.text(stage.unwrap_or(Term::NONE)),
+        journey: state.text(bond.journey),
+        bond: Some(bond),
         now,
         touch,
         here: &here,
         consents: OnceCell::new(),
         steps_done: OnceCell::new(),
     };
-    when.holds(&view, None).is_yes()
+    let holds = |when: &Condition| when.holds(&view, None).is_yes();
+    if holds(first) {
+        return Some(value);
+    }
+    conditions.find(|(when, _)| when.is_none_or(holds)).map(|(_, value)| value)
+}
+
+/// To which stage a bond moves, what moved it and when.
+pub(crate) struct Moving<'a> {
+    pub to: Term,
+    pub by: &'a str,
+    pub time: Time,
 }
 
 /// Enters a stage: its timers begin, those of the stage before end.
-#[allow(clippy::too_many_arguments)]
 pub(crate) fn enter(
     state: &mut State,
     person: PersonId,
     subject: Subject,
-    journey: &Journey,
-    stage: &str,
-    by: &str,
-    time: Time,
+    force: &Force,
+    moving: Moving<'_>,
     cx: &mut Cx<'_>,
 ) {
     timers::cancel(state, person, subject);
-    let Some(bond) = state.bonds.get_mut(&(person, subject)) else { return };
-    bond.stage = stage.into();
-    bond.since = time;
+    let Moving { to, by, time } = moving;
+    let Some(bond) = state.bond_mut(person, subject) else { return };
+    (bond.stage, bond.since) = (to, time);
     bond.shown.clear();
     if bond.moves.len() >= MOVES_KEPT {
         bond.moves.remove(0);
     }
-    bond.moves.push(Moved { stage: stage.into(), time, seq: cx.seq, by: by.into() });
-    let no = journey.stage_no(stage);
-    let begun = journey.timers.iter().filter(|timer| Some(timer.in_stage) == no);
-    let begun: Vec<(Box<str>, i64)> =
-        begun.map(|timer| (timer.id.as_str().into(), timer.after_ms)).collect();
+    bond.moves.push(Moved { stage: to, time, seq: cx.seq, by: by.into() });
+    let no = force.stage_no(to);
+    let timers = force.journey.timers.iter().zip(&force.timers);
+    let begun = timers.filter(|(timer, _)| Some(timer.in_stage) == no);
+    let begun: Vec<(Term, i64)> = begun.map(|(timer, id)| (*id, timer.after_ms)).collect();
     timers::begin(state, person, subject, &begun, cx.now);
     cx.changed(Change::Person(person));
 }
@@ -446,8 +474,8 @@ pub(crate) fn move_by_kind(
     cx: &mut Cx<'_>,
 ) {
     let touch = Touch::new(kind.clone(), time, model::touch::Source::Engine);
-    if let Some((journey, stage)) = target(state, person, subject, &touch, time) {
-        enter(state, person, subject, &journey, &stage, kind.as_str(), time, cx);
+    if let Some((force, to)) = target(state, person, subject, &touch, time) {
+        enter(state, person, subject, &force, Moving { to, by: kind.as_str(), time }, cx);
     }
 }
 
@@ -460,29 +488,33 @@ fn fold_steps(
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) {
-    let Some((journey, _)) = journey_and_stage(state, person, subject) else { return };
     let named = match touch.kind.as_str() {
         "step.done" => touch.properties.text("step"),
         _ => None,
     };
-    for step in &journey.steps {
-        let bond = state.bonds.get(&(person, subject)).expect("the caller found it");
-        if bond.steps_done.iter().any(|done| **done == *step.id) {
+    let Some(force) = state.force(subject.gtin) else { return };
+    let steps = &force.journey.steps;
+    let does =
+        |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
+    if !steps.iter().any(does) {
+        return;
+    }
+    let force = force.clone();
+    let about = About { person, subject, touch: Some((touch, cx.now)), now: touch.time };
+    for (step, id) in force.journey.steps.iter().zip(&force.steps) {
+        let bond = state.bond(person, subject).expect("the caller found it");
+        if bond.steps_done.contains(id) {
             continue;
         }
         drop(bond);
-        let about = Some((touch, cx.now));
-        let applies = step
-            .when
-            .as_ref()
-            .is_none_or(|when| holds(state, person, subject, when, about, touch.time));
+        let applies = step.when.as_ref().is_none_or(|when| holds(state, about, when));
         if !applies {
             continue;
         }
-        if matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id) {
-            let bond = state.bonds.get_mut(&(person, subject)).expect("found above");
-            bond.steps_done.push(step.id.as_str().into());
-        } else if journey.kind == journey::Kind::Prescribed {
+        if does(step) {
+            let bond = state.bond_mut(person, subject).expect("found above");
+            bond.steps_done.push(*id);
+        } else if force.journey.kind == journey::Kind::Prescribed {
             break;
         }
     }

@@ -15,7 +15,7 @@ use crate::condition::{Condition, Verdict};
 use crate::facts::{Here, View};
 use crate::grants::{self, Capped};
 use crate::journey::{self, Journey, MenuItem, Offer, StageNo, Step};
-use crate::record::{Bond, Person};
+use crate::record::Person;
 use crate::state::State;
 
 /// Decides. Without a person it is what a stranger sees; then no offer is given. `id` names the
@@ -71,7 +71,7 @@ fn standing(
 ) -> Option<(Arc<Journey>, u32, Box<str>)> {
     let (version, journey) = state.journey_for(subject.gtin)?;
     let bond = person.and_then(|person| bonds::journey_and_stage(state, person, subject));
-    let stage = bond.map_or_else(|| "".into(), |(_, stage)| stage);
+    let stage = bond.map_or_else(|| "".into(), |(_, stage)| stage.into());
     Some((journey.clone(), version, stage))
 }
 
@@ -244,7 +244,7 @@ fn steps(view: &View<'_>, journey: &Journey, stage: Option<StageNo>) -> Vec<Item
     let mut first: Option<&Step> = None;
     for step in &journey.steps {
         let mut used = Vec::new();
-        let done = is_done(view.bond, step);
+        let done = is_done(view, step);
         let why =
             match in_stage_and_when(view, &step.in_stages, stage, step.when.as_ref(), &mut used) {
                 _ if done => Why::Done,
@@ -267,6 +267,7 @@ fn steps(view: &View<'_>, journey: &Journey, stage: Option<StageNo>) -> Vec<Item
     items
 }
 
-fn is_done(bond: Option<&Bond>, step: &Step) -> bool {
-    bond.is_some_and(|bond| bond.steps_done.iter().any(|done| **done == *step.id))
+fn is_done(view: &View<'_>, step: &Step) -> bool {
+    let done = view.bond.map_or(&[][..], |bond| &bond.steps_done);
+    done.iter().any(|done| view.state.text(*done) == step.id)
 }

@@ -120,7 +120,7 @@ impl<'a> View<'a> {
     fn steps_done(&self) -> &[Value] {
         self.steps_done.get_or_init(|| {
             let steps = self.bond.map_or(&[][..], |bond| &bond.steps_done);
-            steps.iter().map(|step| Value::Text(step.clone())).collect()
+            steps.iter().map(|step| Value::text(self.state.text(*step))).collect()
         })
     }
 

@@ -9,9 +9,9 @@ use model::outcome::Outcome;
 use model::things::Product as Registration;
 use model::touch::Touch;
 
-use crate::index::Entity;
 use crate::record::Product;
 use crate::state::{History, State, seen_key};
+use crate::timeline::Topic;
 use crate::{bonds, grants, identity, referrals, refused, split, tally, timers, wipe};
 
 /// What must happen outside once the entry is durable.
@@ -57,16 +57,31 @@ pub(crate) struct Cx<'a> {
 
 impl Cx<'_> {
     pub fn changed(&mut self, change: Change) {
-        if self.live && !self.effects.changes.contains(&change) {
+        // Most repeats follow one another; the others go when all of a group are sorted.
+        if self.live && self.effects.changes.last() != Some(&change) {
             self.effects.changes.push(change);
         }
+    }
+}
+
+/// An entry whose body stays where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    pub seq: Seq,
+    pub time: Time,
+    pub body: &'a Body,
+}
+
+impl EntryRef<'_> {
+    pub fn of(entry: &Entry) -> EntryRef<'_> {
+        EntryRef { seq: entry.seq, time: entry.time, body: &entry.body }
     }
 }
 
 /// Folds one entry in. Entries come in order, each once.
 pub fn apply(
     state: &mut State,
-    entry: &Entry,
+    entry: EntryRef<'_>,
     history: &dyn History,
     effects: &mut Effects,
 ) -> Outcome {
@@ -74,7 +89,7 @@ pub fn apply(
     let now = entry.time.max(state.meta.time);
     let mut cx = Cx { seq: entry.seq, now, live: true, history, effects };
     timers::fire_due(state, &mut cx);
-    let outcome = apply_body(state, &entry.body, &mut cx);
+    let outcome = apply_body(state, entry.body, &mut cx);
     state.meta.seq = entry.seq;
     state.meta.time = now;
     outcome
@@ -143,7 +158,7 @@ fn looked(state: &mut State, person: PersonId, cx: &mut Cx<'_>) -> Outcome {
         // The record still names the key that looked, but nobody who was looked at.
         return Outcome::refused("no_such_person", "there is no such person");
     }
-    state.index.push(Entity::Look(person), cx.seq);
+    state.note(Topic::Look(person), cx.seq);
     cx.changed(Change::Person(person));
     Outcome::accepted()
 }
@@ -171,6 +186,7 @@ fn publish(state: &mut State, source: &str, cx: &mut Cx<'_>) -> Outcome {
     }
     stored.versions.push((cx.seq, cx.now, source.into()));
     state.published.entry(name).or_default().versions.push(journey);
+    state.put_in_force();
     configured(cx)
 }
 
@@ -187,8 +203,10 @@ fn register(state: &mut State, registration: &Registration, cx: &mut Cx<'_>) -> 
         product.claim = Some(claim.0);
         product.claim_failures = 0;
     }
-    product.attributes.merge(&registration.attributes);
-    state.index.push(Entity::Product(subject), cx.seq);
+    if !registration.attributes.is_empty() {
+        product.attributes.merge(&registration.attributes);
+    }
+    product.timeline.push(cx.seq, &mut state.blocks);
     cx.changed(Change::Product(subject));
     Outcome::accepted()
 }
@@ -202,12 +220,12 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     }
     if touch.id.0 != 0 {
         let key = seen_key(touch.id);
-        if state.seen.contains(&key) {
+        if state.seen.contains(key) {
             state.meta.duplicates += 1;
             identity::mention(state, &touch.aliases, cx.seq);
             return Outcome::Duplicate;
         }
-        state.seen.insert(key, ());
+        state.seen.insert(key);
     }
     let code_person = grants::person_of_code(state, touch);
     let person = identity::resolve(state, touch, code_person, cx);
@@ -221,7 +239,7 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     fold_timelines(state, touch, cx);
     grants::redeem(state, touch, cx);
     if let Some(person) = person {
-        state.index.push(Entity::Person(person), cx.seq);
+        state.note_person(person, cx.seq);
         fold_person(state, person, touch, cx);
     } else {
         fold_owners(state, touch, cx);
@@ -237,11 +255,13 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
         product.touches += 1;
         product.first_seen = product.first_seen.or(Some(touch.time));
         product.last_seen = product.last_seen.max(Some(touch.time));
-        product.state.merge_within(&touch.state, limits::PROPERTIES);
+        product.timeline.push(cx.seq, &mut state.blocks);
+        if !touch.state.is_empty() {
+            product.state.merge_within(&touch.state, limits::PROPERTIES);
+        }
         if touch.kind.as_str() == "product.fixed" {
             product.state.remove("error");
         }
-        state.index.push(Entity::Product(*subject), cx.seq);
         cx.changed(Change::Product(*subject));
     }
 }
@@ -249,13 +269,13 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
 /// Only campaigns and places that are registered: a client's text would stay in the index for ever.
 fn fold_timelines(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
     if let Some(campaign) = touch.campaign.as_ref().filter(|id| state.campaign(id).is_some()) {
-        state.index.push(Entity::Campaign(campaign.clone()), cx.seq);
+        state.note(Topic::Campaign(campaign.clone()), cx.seq);
     }
     if let Some(place) = touch.place.as_ref().filter(|id| state.place(id).is_some()) {
-        state.index.push(Entity::Place(place.clone()), cx.seq);
+        state.note(Topic::Place(place.clone()), cx.seq);
     }
     if touch.kind.as_str() == "help.asked" {
-        state.index.push(Entity::Inbox, cx.seq);
+        state.note(Topic::Inbox, cx.seq);
         cx.changed(Change::Inbox);
     }
 }
@@ -268,7 +288,9 @@ pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &m
         person.first_seen = touch.time;
     }
     person.last_seen = person.last_seen.max(touch.time);
-    person.traits.merge_within(&touch.traits, limits::PROPERTIES);
+    if !touch.traits.is_empty() {
+        person.traits.merge_within(&touch.traits, limits::PROPERTIES);
+    }
     identity::fold_consent(person, touch, cx);
     tally::fold_click(person, touch);
     referrals::fold_visit(state, id, touch, cx);
@@ -287,7 +309,7 @@ fn fold_owners(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
     for subject in &touch.products {
         let owner = state.products.get(subject).and_then(|product| product.owner);
         if let Some(owner) = owner {
-            state.index.push(Entity::Person(owner), cx.seq);
+            state.note_person(owner, cx.seq);
             bonds::fold(state, owner, *subject, touch, cx);
             cx.changed(Change::Person(owner));
         }

@@ -11,11 +11,12 @@ use model::touch::Touch;
 
 use crate::fold::{Change, Cx};
 use crate::identity;
-use crate::index::Entity;
 use crate::journey::{Journey, OFFER_VALID_MS, Offer};
 use crate::record::{Grant, TallyOf};
 use crate::state::State;
 use crate::tally;
+use crate::terms::Term;
+use crate::timeline::Topic;
 
 /// Letters and digits that are hard to confuse (Crockford's base 32).
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -122,7 +123,7 @@ pub(crate) fn decided(
         identity::mention(state, std::slice::from_ref(by), cx.seq);
         return Outcome::refused("no_such_person", "nobody is known by this name any more");
     };
-    state.index.push(Entity::Person(id), cx.seq);
+    state.note_person(id, cx.seq);
     state.decisions.insert(decision.id, cx.seq);
     count_impressions(state, id, decision);
     let mut granted = Vec::new();
@@ -188,23 +189,23 @@ fn grant_of(decision: &Decision, journey: &Journey, offer: &Offer, seed: u64, no
 /// An impression is counted once for an item, person and stage: whoever reloads a page sees the
 /// same menu, not a second one. Gives what is seen for the first time.
 fn note_shown(state: &mut State, id: PersonId, decision: &Decision) -> Vec<(What, Box<str>)> {
-    let key = (id, decision.subject);
-    let Some(bond) = state.bonds.get(&key) else { return Vec::new() };
-    let fresh = |what: What, id: &str| {
-        !bond.shown.iter().any(|(own, shown)| *own == what as u8 && **shown == *id)
-    };
-    let new: Vec<(What, Box<str>)> = decision
-        .items
-        .iter()
-        .filter(|item| item.why.is_shown() && item.what != What::Step)
-        .filter(|item| fresh(item.what, &item.id))
-        .map(|item| (item.what, item.id.clone()))
-        .collect();
+    let Some(bond) = state.bond(id, decision.subject) else { return Vec::new() };
+    let mut new: Vec<(What, Box<str>)> = Vec::new();
+    let mut terms: Vec<(u8, Term)> = Vec::new();
+    let shown = decision.items.iter().filter(|item| item.why.is_shown());
+    for item in shown.filter(|item| item.what != What::Step) {
+        // An item of a journey that was never published here is nobody's.
+        let Some(term) = state.term(&item.id) else { continue };
+        if !bond.shown.contains(&(item.what as u8, term)) {
+            terms.push((item.what as u8, term));
+            new.push((item.what, item.id.clone()));
+        }
+    }
     drop(bond);
     if !new.is_empty()
-        && let Some(bond) = state.bonds.get_mut(&key)
+        && let Some(bond) = state.bond_mut(id, decision.subject)
     {
-        bond.shown.extend(new.iter().map(|(what, item)| (*what as u8, item.clone())));
+        bond.shown.extend(terms);
     }
     new
 }
@@ -260,7 +261,7 @@ pub(crate) fn person_of_code(state: &State, touch: &Touch) -> Option<PersonId> {
 pub(crate) fn redeem(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
     let Some(id) = person_of_code(state, touch) else { return };
     let Some(code) = code_in(touch) else { return };
-    state.index.push(Entity::Mention(id), cx.seq);
+    state.note(Topic::Mention(id), cx.seq);
     let Some(person) = state.persons.get_mut(&id) else { return };
     let grant = person.grants.iter_mut().find(|grant| *grant.code == *code);
     let Some(grant) = grant.filter(|g| g.redeemed.is_none() && touch.time <= g.until) else {

@@ -20,11 +20,12 @@ use model::limits;
 use model::outcome::{Accepted, Outcome, Refusal};
 use model::touch::{Source, Touch};
 
+use crate::aliases::name_of;
 use crate::fold::{Change, Cx};
-use crate::index::Entity;
 use crate::record::{Because, Consent, Known, Merged, Person};
 use crate::split;
 use crate::state::State;
+use crate::timeline::Topic;
 
 /// Whose touch it is; makes the person if nobody is known by any of the aliases.
 /// `code_person`: the touch carries a code that was given to this person.
@@ -36,10 +37,18 @@ pub(crate) fn resolve(
 ) -> Option<PersonId> {
     let owner = owner_of(state, touch, code_person, cx)?;
     let mut owner = owner;
-    let open = is_browser_only(state, owner);
+    // Asked before this touch gives names, and only if one of them is new.
+    let mut open = None;
     for alias in &touch.aliases {
         match state.person_by_alias(alias) {
-            None if may_name(state, touch, owner, alias, open) => {
+            None if may_name(
+                state,
+                touch,
+                owner,
+                alias,
+                *open.get_or_insert_with(|| is_browser_only(state, owner)),
+            ) =>
+            {
                 attach(state, owner, alias, touch, cx);
             }
             None => mention(state, std::slice::from_ref(alias), cx.seq),
@@ -51,7 +60,7 @@ pub(crate) fn resolve(
                 let because = Because::With(strongest(touch).clone());
                 owner = merge(state, owner, other, because, cx);
             }
-            Some(other) => state.index.push(Entity::Mention(other), cx.seq),
+            Some(other) => state.note(Topic::Mention(other), cx.seq),
         }
     }
     Some(owner)
@@ -96,7 +105,7 @@ fn owns_a_unit(state: &State, id: PersonId) -> bool {
     let owned = |subject: &Subject| {
         subject.is_unit() && state.products.get(subject).is_some_and(|own| own.owner == Some(id))
     };
-    state.person(id).is_some_and(|person| person.bonds.iter().any(owned))
+    state.person(id).is_some_and(|person| person.subjects().any(|own| owned(&own)))
 }
 
 fn has_kind(state: &State, id: PersonId, kind: AliasKind) -> bool {
@@ -158,8 +167,8 @@ fn owner_of(
         if is_somebody_else(state, touch, alias, person) {
             continue;
         }
-        let taken = user.is_some_and(|user| has_other_user(state, person, user));
-        if explicit || !taken || alias.kind == AliasKind::User {
+        let taken = || user.is_some_and(|user| has_other_user(state, person, user));
+        if explicit || alias.kind == AliasKind::User || !taken() {
             return Some(person);
         }
     }
@@ -191,14 +200,13 @@ fn attach(state: &mut State, owner: PersonId, alias: &Alias, touch: &Touch, cx: 
     let because = with.map_or(Because::First, |with| Because::With(with.clone()));
     let known = Known { alias: alias.clone(), seq: cx.seq, since: touch.time, because };
     person.aliases.push(known);
-    let digest = alias.digest().0;
-    state.aliases.insert(digest, owner.0);
-    if let Some(loose) = state.loose.remove(&digest) {
-        let mut seqs = state.index.all(&Entity::Mention(owner));
+    state.aliases.insert(name_of(alias), owner);
+    if let Some(loose) = state.loose.remove(&alias.digest().0) {
+        let mut seqs = state.topic(Topic::Mention(owner));
         seqs.extend(loose.seqs);
         seqs.sort_unstable();
         seqs.dedup();
-        state.index.replace(&Entity::Mention(owner), seqs);
+        state.set_topic(Topic::Mention(owner), &seqs);
     }
 }
 
@@ -207,7 +215,7 @@ fn attach(state: &mut State, owner: PersonId, alias: &Alias, touch: &Touch, cx: 
 pub(crate) fn mention(state: &mut State, names: &[Alias], seq: Seq) {
     for name in names {
         match state.person_by_alias(name) {
-            Some(person) => state.index.push(Entity::Mention(person), seq),
+            Some(person) => state.note(Topic::Mention(person), seq),
             None => {
                 let loose = state.loose.or_insert(&name.digest().0, Default::default);
                 if loose.seqs.last() != Some(&seq) {
@@ -243,7 +251,7 @@ pub(crate) fn merge_by_staff(
         return Outcome::refused("too_many_aliases", "together they have more than 64 aliases");
     }
     let person = join(state, keep, gone, Because::Merge, cx);
-    state.index.push(Entity::Mention(person), cx.seq);
+    state.note(Topic::Mention(person), cx.seq);
     Outcome::Accepted(Accepted { person: Some(person), grants: Vec::new() })
 }
 
@@ -267,14 +275,18 @@ fn join(
 ) -> PersonId {
     let by_staff = because == Because::Merge;
     let pool = split::take_apart(state, &[keep, gone]);
-    let other = state.persons.remove(&gone).expect("the caller found it");
+    let mut other = state.persons.remove(&gone).expect("the caller found it");
     state.meta.persons -= 1;
+    let mut timeline = other.timeline.all(&state.blocks);
+    other.timeline.replace(&[], &mut state.blocks);
+    let names = other.aliases.into_inner();
+    let other = other.more.into_inner();
     let person = state.persons.get_mut(&keep).expect("the caller found it");
     person.merges.push(Merged {
         seq: cx.seq,
         gone,
         time: cx.now,
-        aliases: other.aliases.clone(),
+        aliases: names.clone(),
         by_staff,
     });
     person.merges.extend(other.merges);
@@ -282,17 +294,21 @@ fn join(
     person.apart.retain(|apart| *apart != gone && *apart != keep);
     person.apart.sort_unstable();
     person.apart.dedup();
-    for known in other.aliases {
-        state.aliases.insert(known.alias.digest().0, keep.0);
+    for known in names {
+        state.aliases.insert(name_of(&known.alias), keep);
         person.aliases.push(Known { because: because.clone(), seq: cx.seq, ..known });
     }
-    for kind in [Entity::Person as fn(PersonId) -> Entity, Entity::Mention, Entity::Look] {
-        let mut seqs: Vec<Seq> = state.index.all(&kind(keep));
-        seqs.extend(state.index.all(&kind(gone)));
+    timeline.extend(person.timeline.all(&state.blocks));
+    timeline.sort_unstable();
+    timeline.dedup();
+    person.timeline.replace(&timeline, &mut state.blocks);
+    for topic in [Topic::Mention as fn(PersonId) -> Topic, Topic::Look] {
+        let mut seqs: Vec<Seq> = state.topic(topic(keep));
+        seqs.extend(state.topic(topic(gone)));
         seqs.sort_unstable();
         seqs.dedup();
-        state.index.replace(&kind(gone), Vec::new());
-        state.index.replace(&kind(keep), seqs);
+        state.set_topic(topic(gone), &[]);
+        state.set_topic(topic(keep), &seqs);
     }
     split::fold_again(state, &[keep], pool, cx);
     cx.changed(Change::Gone(gone));

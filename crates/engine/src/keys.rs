@@ -4,10 +4,15 @@
 /// number, name, key, what the record is
 pub const TABLES: &[(u8, &str, &str, &str)] = &[
     (META, "meta", "-", "log position, log time, counters, the workspace's settings"),
-    (PERSON, "person", "person u64", "a person: aliases, traits, consents, grants"),
-    (ALIAS, "alias", "digest u128", "alias to person"),
-    (BOND, "bond", "person u64, subject", "stage, role and history of a bond"),
-    (PRODUCT, "product", "subject", "a unit: registration, owner, state"),
+    (
+        PERSON,
+        "person",
+        "person u64",
+        "a person: aliases, traits, consents, grants, bonds, timeline",
+    ),
+    (ALIAS, "alias", "digest, 12 bytes", "alias to person"),
+    (TERM, "term", "number u64", "a name that the configuration uses: a stage, a step, an item"),
+    (PRODUCT, "product", "subject", "a unit: registration, owner, state, timeline"),
     (MODEL, "model", "gtin u64", "a model: texts, content, price, links"),
     (CAMPAIGN, "campaign", "id", "a campaign"),
     (PLACE, "place", "id", "a place"),
@@ -15,8 +20,8 @@ pub const TABLES: &[(u8, &str, &str, &str)] = &[
     (MAPPING, "mapping", "source name", "a company's own names for kinds"),
     (KEY, "key", "id", "a credential, hashed"),
     (TALLY, "tally", "what, id, stage, channel", "impressions, clicks, conversions, money"),
-    (SEEN, "seen", "generation u32, digest u64", "message ids that were counted"),
-    (INDEX, "index", "entity, first seq u64", "which log entries touched an entity"),
+    (SEEN, "seen", "what, generation u32, number u32", "message ids that were counted"),
+    (BLOCK, "block", "number u64", "older log entries of a timeline"),
     (TIMER, "timer", "due, person, subject, timer", "a journey's timer that waits"),
     (CODE, "code", "code", "an offer's code to its person"),
     (REFERRAL, "referral", "code", "a node of the tree of recommendations"),
@@ -24,12 +29,18 @@ pub const TABLES: &[(u8, &str, &str, &str)] = &[
     (RECEIPT, "receipt", "id u64", "a wipe: when, how many records, complete or not"),
     (PURGE, "purge", "receipt u64", "log entries that a wipe still has to overwrite"),
     (LOOSE, "loose", "digest u128", "log entries with a name that is nobody's yet"),
+    (
+        TOPIC,
+        "topic",
+        "kind, name",
+        "the timeline of a campaign, a place, an inbox, mentions, looks",
+    ),
 ];
 
 pub const META: u8 = 1;
 pub const PERSON: u8 = 2;
 pub const ALIAS: u8 = 3;
-pub const BOND: u8 = 4;
+pub const TERM: u8 = 4;
 pub const PRODUCT: u8 = 5;
 pub const MODEL: u8 = 6;
 pub const CAMPAIGN: u8 = 7;
@@ -39,7 +50,7 @@ pub const MAPPING: u8 = 10;
 pub const KEY: u8 = 11;
 pub const TALLY: u8 = 12;
 pub const SEEN: u8 = 13;
-pub const INDEX: u8 = 14;
+pub const BLOCK: u8 = 14;
 pub const TIMER: u8 = 15;
 pub const CODE: u8 = 16;
 pub const REFERRAL: u8 = 17;
@@ -47,6 +58,7 @@ pub const DECISION: u8 = 18;
 pub const RECEIPT: u8 = 19;
 pub const PURGE: u8 = 20;
 pub const LOOSE: u8 = 21;
+pub const TOPIC: u8 = 22;
 
 #[cfg(test)]
 mod tests {

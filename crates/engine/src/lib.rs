@@ -3,6 +3,7 @@
 //! It is deterministic: no clock, no random source, no I/O, no hash order shows in a result.
 //! Kept so by this crate's `clippy.toml`.
 
+mod aliases;
 mod bonds;
 pub mod condition;
 pub mod decide;
@@ -10,27 +11,31 @@ mod facts;
 mod fold;
 mod grants;
 mod identity;
-mod index;
 pub mod journey;
 pub mod keys;
+mod lazy;
 mod places;
 pub mod record;
 mod referrals;
 mod refused;
+mod seen;
 mod split;
 mod state;
 pub mod table;
 mod tally;
+mod terms;
+mod timeline;
 mod timers;
 mod wipe;
 
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
 pub use decide::{bond_subject, consents_to, decide, nearest_place};
-pub use fold::{Change, Effects, Send, apply};
+pub use fold::{Change, Effects, EntryRef, Send, apply};
 pub use grants::{code_of, held, normal_code};
-pub use index::Entity;
-pub use state::{History, Meta, State};
+pub use state::{BondRef, Entity, History, Meta, State, seen_key};
 pub use table::Backing;
+pub use terms::Term;
+pub use timeline::Topic;
 
 #[cfg(test)]
 mod tests;

@@ -10,19 +10,30 @@ use model::things;
 use model::touch::{Channel, Money, read_subject, write_subject};
 use model::value::Map;
 
+use crate::lazy::Lazy;
 use crate::table::{Key, Record};
+use crate::terms::Term;
+use crate::timeline::{Timeline, Topic};
 
 /// Somebody. What is known of them is the fold of their touches in order; only what they were
 /// *given* (grants, links, permissions are touches) cannot be computed again.
+///
+/// It derefs to [`PersonMore`]: what most touches do not ask for, and so stays packed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Person {
-    pub aliases: Vec<Known>,
-    pub traits: Map,
-    pub consents: Vec<Consent>,
     pub first_seen: Time,
     pub last_seen: Time,
     pub touches: u64,
-    pub bonds: Vec<Subject>,
+    pub timeline: Timeline,
+    pub bonds: Vec<Bond>,
+    pub aliases: Lazy<Vec<Known>>,
+    pub more: Lazy<PersonMore>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PersonMore {
+    pub traits: Map,
+    pub consents: Vec<Consent>,
     pub merges: Vec<Merged>,
     /// Persons that the company said are somebody else: never joined by a touch again.
     pub apart: Vec<PersonId>,
@@ -31,6 +42,20 @@ pub struct Person {
     pub links: Vec<PersonalLink>,
     /// The friends' links that this person came by, one per model at most.
     pub referred_by: Vec<(Gtin, Box<str>)>,
+}
+
+impl std::ops::Deref for Person {
+    type Target = PersonMore;
+
+    fn deref(&self) -> &PersonMore {
+        &self.more
+    }
+}
+
+impl std::ops::DerefMut for Person {
+    fn deref_mut(&mut self) -> &mut PersonMore {
+        &mut self.more
+    }
 }
 
 /// An alias with why it is believed to be this person's.
@@ -99,25 +124,47 @@ pub struct PersonalLink {
     pub code: Box<str>,
 }
 
-/// The relation of one person and one product, or a model before there is a unit.
+/// The relation of one person and one product, or a model before there is a unit. It derefs to
+/// [`BondMore`], which stays packed until somebody asks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bond {
-    pub journey: Box<str>,
+    pub subject: Subject,
+    pub journey: Term,
     pub version: u32,
-    /// Empty: the stage `none`.
-    pub stage: Box<str>,
+    /// [`Term::NONE`]: the stage `none`.
+    pub stage: Term,
     pub since: Time,
     pub begun: Time,
     pub role: Role,
     pub touches: u64,
+    pub more: Lazy<BondMore>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BondMore {
+    /// The last one that was clicked.
     pub campaign: Option<Box<str>>,
-    pub steps_done: Vec<Box<str>>,
+    pub steps_done: Vec<Term>,
     pub moves: Vec<Moved>,
-    pub timers: Vec<(Time, Box<str>)>,
+    pub timers: Vec<(Time, Term)>,
     pub messages: Vec<Message>,
     /// Items that were shown in this stage: an impression is counted once a stage.
-    pub shown: Vec<(u8, Box<str>)>,
+    pub shown: Vec<(u8, Term)>,
     pub referred: Option<Box<str>>,
+}
+
+impl std::ops::Deref for Bond {
+    type Target = BondMore;
+
+    fn deref(&self) -> &BondMore {
+        &self.more
+    }
+}
+
+impl std::ops::DerefMut for Bond {
+    fn deref_mut(&mut self) -> &mut BondMore {
+        &mut self.more
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,7 +190,7 @@ impl Role {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moved {
-    pub stage: Box<str>,
+    pub stage: Term,
     pub time: Time,
     pub seq: Seq,
     /// The touch kind or `timer:<id>` that moved it.
@@ -153,7 +200,7 @@ pub struct Moved {
 /// What a timer sent; the companion shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    pub id: Box<str>,
+    pub id: Term,
     pub time: Time,
     pub read: bool,
 }
@@ -164,15 +211,16 @@ pub struct Product {
     pub registered: Option<Time>,
     pub made: Option<Time>,
     pub claim: Option<u128>,
-    pub attributes: Map,
+    pub attributes: Lazy<Map>,
     pub owner: Option<PersonId>,
     pub owned_since: Option<Time>,
-    pub state: Map,
+    pub state: Lazy<Map>,
     pub first_seen: Option<Time>,
     pub last_seen: Option<Time>,
     pub touches: u64,
     pub claim_failures: u32,
     pub claim_failed: Time,
+    pub timeline: Timeline,
 }
 
 /// A published journey: its sources by version, the last is the one in force.
@@ -216,7 +264,7 @@ pub struct TimerKey {
     pub due: Time,
     pub person: PersonId,
     pub subject: Subject,
-    pub id: Box<str>,
+    pub id: Term,
 }
 
 /// A node of the tree of recommendations. It stays when its person is wiped, without a name.
@@ -275,26 +323,69 @@ impl Person {
             grant.subject == subject && &*grant.journey == journey && &*grant.offer == offer
         })
     }
+
+    pub fn bond(&self, subject: Subject) -> Option<&Bond> {
+        self.bonds.iter().find(|bond| bond.subject == subject)
+    }
+
+    pub fn bond_mut(&mut self, subject: Subject) -> Option<&mut Bond> {
+        self.bonds.iter_mut().find(|bond| bond.subject == subject)
+    }
+
+    /// The units and models that this person has a bond with.
+    pub fn subjects(&self) -> impl DoubleEndedIterator<Item = Subject> + ExactSizeIterator {
+        self.bonds.iter().map(|bond| bond.subject)
+    }
 }
 
 impl Bond {
-    pub fn new(time: Time) -> Bond {
+    pub fn new(subject: Subject, time: Time) -> Bond {
         Bond {
-            journey: "".into(),
+            subject,
+            journey: Term::NONE,
             version: 0,
-            stage: "".into(),
+            stage: Term::NONE,
             since: time,
             begun: time,
             role: Role::Prospect,
             touches: 0,
-            campaign: None,
-            steps_done: Vec::new(),
-            moves: Vec::new(),
-            timers: Vec::new(),
-            messages: Vec::new(),
-            shown: Vec::new(),
-            referred: None,
+            more: Lazy::default(),
         }
+    }
+
+    fn write(&self, out: &mut Writer) {
+        write_subject(self.subject, out);
+        self.journey.write(out);
+        out.uint(u64::from(self.version));
+        self.stage.write(out);
+        write_time(out, self.begun);
+        out.int(self.since.since(self.begun));
+        out.u8(self.role as u8);
+        out.uint(self.touches);
+        self.more.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Bond, Corrupt> {
+        let (subject, journey) = (read_subject(input)?, Term::read(input)?);
+        let (version, stage) = (input.uint()? as u32, Term::read(input)?);
+        let begun = time(input)?;
+        Ok(Bond {
+            subject,
+            journey,
+            version,
+            stage,
+            since: begun.plus(input.int()?),
+            begun,
+            role: match input.u8()? {
+                1 => Role::Prospect,
+                2 => Role::Buyer,
+                3 => Role::Owner,
+                4 => Role::Former,
+                _ => return Err(Corrupt("a bond has an unknown role")),
+            },
+            touches: input.uint()?,
+            more: Lazy::read(input)?,
+        })
     }
 }
 
@@ -407,9 +498,90 @@ impl Grant {
 }
 
 impl Record for Person {
+    const HEAP: usize = 500;
+
     fn write(&self, out: &mut Writer) {
         out.u8(1);
-        out.list(self.aliases.iter(), |out, known| known.write(out));
+        write_time(out, self.first_seen);
+        out.int(self.last_seen.since(self.first_seen));
+        out.uint(self.touches);
+        self.timeline.write(out);
+        out.list(self.bonds.iter(), |out, bond| bond.write(out));
+        self.aliases.write(out);
+        self.more.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Person, Corrupt> {
+        check_version(input, "a person has an unknown version")?;
+        let first_seen = time(input)?;
+        Ok(Person {
+            first_seen,
+            last_seen: first_seen.plus(input.int()?),
+            touches: input.uint()?,
+            timeline: Timeline::read(input)?,
+            bonds: input.list(Bond::read)?,
+            aliases: Lazy::read(input)?,
+            more: Lazy::read(input)?,
+        })
+    }
+}
+
+/// Names that a person has: the numbers and times as differences, and the name that one came with
+/// by its place in the list.
+impl Record for Vec<Known> {
+    fn write(&self, out: &mut Writer) {
+        let (mut seq, mut since) = (0_i64, Time(0));
+        out.list(self.iter(), |out, known| {
+            known.alias.write(out);
+            out.int(known.seq as i64 - seq);
+            out.int(known.since.since(since));
+            (seq, since) = (known.seq as i64, known.since);
+            match &known.because {
+                Because::First => out.uint(1),
+                Because::Merge => out.uint(3),
+                Because::With(alias) => match self.iter().position(|own| own.alias == *alias) {
+                    Some(place) => out.uint(4 + place as u64),
+                    None => {
+                        out.uint(2);
+                        alias.write(out);
+                    }
+                },
+            }
+        });
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Vec<Known>, Corrupt> {
+        let (mut seq, mut since) = (0_i64, Time(0));
+        let mut places = Vec::new();
+        let mut list = input.list(|input| {
+            let alias = Alias::read(input)?;
+            seq = seq.wrapping_add(input.int()?);
+            since = since.plus(input.int()?);
+            let mut place = None;
+            let because = match input.uint()? {
+                1 => Because::First,
+                2 => Because::With(Alias::read(input)?),
+                3 => Because::Merge,
+                number => {
+                    place = Some(number.wrapping_sub(4) as usize);
+                    Because::First
+                }
+            };
+            places.push(place);
+            Ok(Known { alias, seq: seq as Seq, since, because })
+        })?;
+        for (at, place) in places.into_iter().enumerate() {
+            let Some(place) = place else { continue };
+            let with: &Known = list.get(place).ok_or(Corrupt("an alias has no reason"))?;
+            list[at].because = Because::With(with.alias.clone());
+        }
+        Ok(list)
+    }
+}
+
+impl Record for PersonMore {
+    fn write(&self, out: &mut Writer) {
+        out.u8(1);
         self.traits.write(out);
         out.list(self.consents.iter(), |out, consent| {
             out.text(&consent.purpose);
@@ -417,10 +589,6 @@ impl Record for Person {
             write_time(out, consent.time);
             out.uint(consent.seq);
         });
-        write_time(out, self.first_seen);
-        write_time(out, self.last_seen);
-        out.uint(self.touches);
-        out.list(self.bonds.iter(), |out, subject| write_subject(*subject, out));
         out.list(self.merges.iter(), |out, merged| {
             out.uint(merged.seq);
             out.uint(merged.gone.0);
@@ -445,10 +613,9 @@ impl Record for Person {
         });
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Person, Corrupt> {
-        check_version(input, "a person has an unknown version")?;
-        Ok(Person {
-            aliases: input.list(Known::read)?,
+    fn read(input: &mut Reader<'_>) -> Result<PersonMore, Corrupt> {
+        check_version(input, "what is known of a person has an unknown version")?;
+        Ok(PersonMore {
             traits: Map::read(input)?,
             consents: input.list(|input| {
                 Ok(Consent {
@@ -458,10 +625,6 @@ impl Record for Person {
                     seq: input.uint()?,
                 })
             })?,
-            first_seen: time(input)?,
-            last_seen: time(input)?,
-            touches: input.uint()?,
-            bonds: input.list(read_subject)?,
             merges: input.list(|input| {
                 Ok(Merged {
                     seq: input.uint()?,
@@ -483,109 +646,146 @@ impl Record for Person {
     }
 }
 
-impl Record for Bond {
+impl Record for BondMore {
     fn write(&self, out: &mut Writer) {
         out.u8(1);
-        out.text(&self.journey);
-        out.uint(u64::from(self.version));
-        out.text(&self.stage);
-        write_time(out, self.since);
-        write_time(out, self.begun);
-        out.u8(self.role as u8);
-        out.uint(self.touches);
         out.option(self.campaign.as_deref(), write_text);
-        out.list(self.steps_done.iter(), |out, step| out.text(step));
+        out.list(self.steps_done.iter(), |out, step| step.write(out));
         out.list(self.moves.iter(), |out, moved| {
-            out.text(&moved.stage);
+            moved.stage.write(out);
             write_time(out, moved.time);
             out.uint(moved.seq);
             out.text(&moved.by);
         });
         out.list(self.timers.iter(), |out, (due, id)| {
             write_time(out, *due);
-            out.text(id);
+            id.write(out);
         });
         out.list(self.messages.iter(), |out, message| {
-            out.text(&message.id);
+            message.id.write(out);
             write_time(out, message.time);
             out.bool(message.read);
         });
         out.list(self.shown.iter(), |out, (what, id)| {
             out.u8(*what);
-            out.text(id);
+            id.write(out);
         });
         out.option(self.referred.as_deref(), write_text);
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Bond, Corrupt> {
+    fn read(input: &mut Reader<'_>) -> Result<BondMore, Corrupt> {
         check_version(input, "a bond has an unknown version")?;
-        Ok(Bond {
-            journey: text(input)?,
-            version: input.uint()? as u32,
-            stage: text(input)?,
-            since: time(input)?,
-            begun: time(input)?,
-            role: match input.u8()? {
-                1 => Role::Prospect,
-                2 => Role::Buyer,
-                3 => Role::Owner,
-                4 => Role::Former,
-                _ => return Err(Corrupt("a bond has an unknown role")),
-            },
-            touches: input.uint()?,
+        Ok(BondMore {
             campaign: input.option(text)?,
-            steps_done: input.list(text)?,
+            steps_done: input.list(Term::read)?,
             moves: input.list(|input| {
                 Ok(Moved {
-                    stage: text(input)?,
+                    stage: Term::read(input)?,
                     time: time(input)?,
                     seq: input.uint()?,
                     by: text(input)?,
                 })
             })?,
-            timers: input.list(|input| Ok((time(input)?, text(input)?)))?,
+            timers: input.list(|input| Ok((time(input)?, Term::read(input)?)))?,
             messages: input.list(|input| {
-                Ok(Message { id: text(input)?, time: time(input)?, read: input.bool()? })
+                Ok(Message { id: Term::read(input)?, time: time(input)?, read: input.bool()? })
             })?,
-            shown: input.list(|input| Ok((input.u8()?, text(input)?)))?,
+            shown: input.list(|input| Ok((input.u8()?, Term::read(input)?)))?,
             referred: input.option(text)?,
         })
     }
 }
 
+/// Which of a unit's fields are there.
+mod has {
+    pub const REGISTERED: u64 = 1;
+    pub const MADE: u64 = 2;
+    pub const CLAIM: u64 = 4;
+    pub const OWNER: u64 = 8;
+    pub const OWNED_SINCE: u64 = 16;
+    pub const SEEN: u64 = 32;
+    pub const CLAIM_FAILED: u64 = 64;
+}
+
 impl Record for Product {
+    const HEAP: usize = 32;
+
     fn write(&self, out: &mut Writer) {
+        let flags = if self.registered.is_some() { has::REGISTERED } else { 0 }
+            | if self.made.is_some() { has::MADE } else { 0 }
+            | if self.claim.is_some() { has::CLAIM } else { 0 }
+            | if self.owner.is_some() { has::OWNER } else { 0 }
+            | if self.owned_since.is_some() { has::OWNED_SINCE } else { 0 }
+            | if self.first_seen.is_some() { has::SEEN } else { 0 }
+            | if self.claim_failures != 0 { has::CLAIM_FAILED } else { 0 };
         out.u8(1);
-        out.option(self.registered, write_time);
-        out.option(self.made, write_time);
-        out.option(self.claim, |out, claim| out.raw(&claim.to_be_bytes()));
-        self.attributes.write(out);
-        out.option(self.owner, |out, owner| out.uint(owner.0));
-        out.option(self.owned_since, write_time);
-        self.state.write(out);
-        out.option(self.first_seen, write_time);
-        out.option(self.last_seen, write_time);
+        out.uint(flags);
+        let times = [self.registered, self.made, self.owned_since];
+        times.into_iter().flatten().for_each(|time| write_time(out, time));
+        if let Some(claim) = self.claim {
+            out.raw(&claim.to_be_bytes());
+        }
+        if let Some(owner) = self.owner {
+            out.uint(owner.0);
+        }
+        if let Some(first) = self.first_seen {
+            write_time(out, first);
+            out.int(self.last_seen.unwrap_or(first).since(first));
+        }
+        if self.claim_failures != 0 {
+            out.uint(u64::from(self.claim_failures));
+            write_time(out, self.claim_failed);
+        }
         out.uint(self.touches);
-        out.uint(u64::from(self.claim_failures));
-        write_time(out, self.claim_failed);
+        self.timeline.write(out);
+        self.attributes.write(out);
+        self.state.write(out);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Product, Corrupt> {
         check_version(input, "a product has an unknown version")?;
-        Ok(Product {
-            registered: input.option(time)?,
-            made: input.option(time)?,
-            claim: input.option(|input| Ok(u128::from_be_bytes(input.array()?)))?,
-            attributes: Map::read(input)?,
-            owner: input.option(person)?,
-            owned_since: input.option(time)?,
-            state: Map::read(input)?,
-            first_seen: input.option(time)?,
-            last_seen: input.option(time)?,
-            touches: input.uint()?,
-            claim_failures: input.uint()? as u32,
-            claim_failed: time(input)?,
-        })
+        let flags = input.uint()?;
+        let has = |flag: u64| flags & flag != 0;
+        let mut product = Product::default();
+        if has(has::REGISTERED) {
+            product.registered = Some(time(input)?);
+        }
+        if has(has::MADE) {
+            product.made = Some(time(input)?);
+        }
+        if has(has::OWNED_SINCE) {
+            product.owned_since = Some(time(input)?);
+        }
+        if has(has::CLAIM) {
+            product.claim = Some(u128::from_be_bytes(input.array()?));
+        }
+        if has(has::OWNER) {
+            product.owner = Some(person(input)?);
+        }
+        if has(has::SEEN) {
+            let first = time(input)?;
+            product.first_seen = Some(first);
+            product.last_seen = Some(first.plus(input.int()?));
+        }
+        if has(has::CLAIM_FAILED) {
+            product.claim_failures = input.uint()? as u32;
+            product.claim_failed = time(input)?;
+        }
+        product.touches = input.uint()?;
+        product.timeline = Timeline::read(input)?;
+        product.attributes = Lazy::read(input)?;
+        product.state = Lazy::read(input)?;
+        Ok(product)
+    }
+}
+
+impl Record for Map {
+    fn write(&self, out: &mut Writer) {
+        Map::write(self, out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Map, Corrupt> {
+        Map::read(input)
     }
 }
 
@@ -773,29 +973,6 @@ impl Key for Subject {
     }
 }
 
-impl Key for (PersonId, Subject) {
-    fn write(&self, out: &mut Writer) {
-        out.u64_be(self.0.0);
-        out.raw(&self.1.to_bytes());
-    }
-
-    fn read(input: &mut Reader<'_>) -> Result<(PersonId, Subject), Corrupt> {
-        Ok((PersonId(input.u64_be()?), Key::read(input)?))
-    }
-}
-
-/// Generation, digest.
-impl Key for (u32, u64) {
-    fn write(&self, out: &mut Writer) {
-        out.raw(&self.0.to_be_bytes());
-        out.u64_be(self.1);
-    }
-
-    fn read(input: &mut Reader<'_>) -> Result<(u32, u64), Corrupt> {
-        Ok((u32::from_be_bytes(input.array()?), input.u64_be()?))
-    }
-}
-
 /// Texts within a key end with a zero byte, which no id may contain.
 fn write_part(out: &mut Writer, text: &str) {
     out.raw(text.as_bytes());
@@ -841,6 +1018,43 @@ impl Key for TallyKey {
     }
 }
 
+impl Key for Topic {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Topic::Campaign(id) => {
+                out.u8(3);
+                out.raw(id.as_bytes());
+            }
+            Topic::Place(id) => {
+                out.u8(4);
+                out.raw(id.as_bytes());
+            }
+            Topic::Refused => out.u8(5),
+            Topic::Inbox => out.u8(6),
+            Topic::Mention(person) => {
+                out.u8(7);
+                out.u64_be(person.0);
+            }
+            Topic::Look(person) => {
+                out.u8(8);
+                out.u64_be(person.0);
+            }
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Topic, Corrupt> {
+        Ok(match input.u8()? {
+            3 => Topic::Campaign(Key::read(input)?),
+            4 => Topic::Place(Key::read(input)?),
+            5 => Topic::Refused,
+            6 => Topic::Inbox,
+            7 => Topic::Mention(Key::read(input)?),
+            8 => Topic::Look(Key::read(input)?),
+            _ => return Err(Corrupt("a timeline of something unknown")),
+        })
+    }
+}
+
 impl Key for TimerKey {
     fn write(&self, out: &mut Writer) {
         // Flipped sign bit: times before 1970 sort first.
@@ -848,7 +1062,7 @@ impl Key for TimerKey {
         out.u64_be(self.person.0);
         out.u64_be(self.subject.gtin.as_u64());
         write_part(out, self.subject.serial.as_str());
-        out.raw(self.id.as_bytes());
+        self.id.write(out);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<TimerKey, Corrupt> {
@@ -862,6 +1076,6 @@ impl Key for TimerKey {
             let serial = serial.parse().map_err(|_| Corrupt("no serial number"))?;
             Subject::unit(gtin, serial)
         };
-        Ok(TimerKey { due, person, subject, id: Key::read(input)? })
+        Ok(TimerKey { due, person, subject, id: Term::read(input)? })
     }
 }

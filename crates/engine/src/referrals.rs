@@ -74,11 +74,8 @@ fn visited(state: &mut State, id: PersonId, touch: &Touch, cx: &mut Cx<'_>) {
     if !person.referred_by.iter().any(|(own, _)| *own == gtin) {
         person.referred_by.push((gtin, code.clone()));
     }
-    let subjects: Vec<_> = person.bonds.iter().filter(|own| own.gtin == gtin).copied().collect();
-    for subject in subjects {
-        if let Some(bond) = state.bonds.get_mut(&(id, subject)) {
-            bond.referred.get_or_insert_with(|| code.clone());
-        }
+    for bond in person.bonds.iter_mut().filter(|own| own.subject.gtin == gtin) {
+        bond.referred.get_or_insert_with(|| code.clone());
     }
     if let Some(recommender) = recommender {
         cx.changed(Change::Person(recommender));

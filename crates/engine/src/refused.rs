@@ -7,9 +7,9 @@ use model::limits;
 use model::outcome::Outcome;
 
 use crate::fold::Cx;
-use crate::index::Entity;
 use crate::record::Purge;
 use crate::state::State;
+use crate::timeline::Topic;
 
 /// When there are too many the oldest of them go, this many at once.
 const DROPPED_AT_ONCE: usize = limits::REFUSED_KEPT / 10;
@@ -17,9 +17,9 @@ const DROPPED_AT_ONCE: usize = limits::REFUSED_KEPT / 10;
 pub(crate) fn keep(state: &mut State, cx: &mut Cx<'_>) -> Outcome {
     state.meta.refused += 1;
     state.meta.refused_kept += 1;
-    state.index.push(Entity::Refused, cx.seq);
+    state.note(Topic::Refused, cx.seq);
     if state.meta.refused_kept > limits::REFUSED_KEPT as u64 {
-        let mut oldest = state.index.all(&Entity::Refused);
+        let mut oldest = state.topic(Topic::Refused);
         let rest = oldest.split_off(DROPPED_AT_ONCE.min(oldest.len()));
         leave(state, rest);
         overwrite(state, oldest, cx);
@@ -29,7 +29,7 @@ pub(crate) fn keep(state: &mut State, cx: &mut Cx<'_>) -> Outcome {
 
 /// It was retried with success, or thrown away.
 pub(crate) fn done(state: &mut State, seq: Seq, cx: &mut Cx<'_>) -> Outcome {
-    let mut seqs = state.index.all(&Entity::Refused);
+    let mut seqs = state.topic(Topic::Refused);
     match seqs.binary_search(&seq) {
         Ok(at) => {
             seqs.remove(at);
@@ -44,7 +44,7 @@ pub(crate) fn done(state: &mut State, seq: Seq, cx: &mut Cx<'_>) -> Outcome {
 /// Only these are still to be listed.
 pub(crate) fn leave(state: &mut State, seqs: Vec<Seq>) {
     state.meta.refused_kept = seqs.len() as u64;
-    state.index.replace(&Entity::Refused, seqs);
+    state.set_topic(Topic::Refused, &seqs);
 }
 
 /// The purge goes by this entry's own place, as a wipe's goes by its receipt.

@@ -14,12 +14,14 @@ use model::id::PersonId;
 use model::limits;
 use model::outcome::{Accepted, Outcome};
 
+use crate::aliases::name_of;
 use crate::fold::{self, Change, Cx};
 use crate::grants;
 use crate::identity;
-use crate::index::Entity;
-use crate::record::{Because, Bond, Grant, Known, Merged, Person};
-use crate::state::State;
+use crate::lazy::Lazy;
+use crate::record::{Because, Bond, Grant, Known, Merged, Person, PersonMore};
+use crate::state::{Entity, State};
+use crate::timeline::Topic;
 use crate::timers;
 
 /// What persons had that their entries alone do not say.
@@ -73,20 +75,22 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
     forget_names(person, &aliases);
     person.apart.push(new);
     for known in &leaving {
-        state.aliases.insert(known.alias.digest().0, new.0);
+        state.aliases.insert(name_of(&known.alias), new);
     }
     for known in &mut leaving {
         if matches!(&known.because, Because::With(with) if !aliases.contains(with)) {
             known.because = Because::First;
         }
     }
-    let other = Person { aliases: leaving, merges, apart: vec![id], ..Person::default() };
+    let more = PersonMore { merges, apart: vec![id], ..PersonMore::default() };
+    let (aliases_of, more) = (Lazy::new(leaving), Lazy::new(more));
+    let other = Person { aliases: aliases_of, more, ..Person::default() };
     state.persons.insert(new, other);
     state.meta.persons += 1;
     divide_timeline(state, id, new, &aliases, cx);
     fold_again(state, &[id, new], pool, cx);
-    state.index.push(Entity::Mention(id), cx.seq);
-    state.index.push(Entity::Mention(new), cx.seq);
+    state.note(Topic::Mention(id), cx.seq);
+    state.note(Topic::Mention(new), cx.seq);
     cx.changed(Change::Person(id));
     cx.changed(Change::Person(new));
     Outcome::Accepted(Accepted { person: Some(new), grants: Vec::new() })
@@ -95,7 +99,7 @@ pub(crate) fn split(state: &mut State, id: PersonId, what: &SplitWhat, cx: &mut 
 /// Names that are no longer this person's must not stay in its record: the wipe of whoever has
 /// them now would not find them there.
 fn forget_names(person: &mut Person, leaving: &[Alias]) {
-    for known in &mut person.aliases {
+    for known in person.aliases.iter_mut() {
         if matches!(&known.because, Because::With(with) if leaving.contains(with)) {
             known.because = Because::First;
         }
@@ -123,7 +127,7 @@ fn divide_timeline(
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     let mut units: Vec<Subject> = Vec::new();
     let mut common: Vec<Seq> = Vec::new();
-    cx.history.entries(&state.index.all(&Entity::Person(from)), &mut |entry| {
+    cx.history.entries(&state.timeline_all(&Entity::Person(from)), &mut |entry| {
         if let Body::Touch(touch) = &entry.body {
             let going = touch.aliases.iter().filter(|name| leaving.contains(name)).count();
             if going > 0 && going < touch.aliases.len() {
@@ -147,17 +151,17 @@ fn divide_timeline(
         };
         if goes { go.push(entry.seq) } else { stay.push(entry.seq) }
     });
-    state.index.replace(&Entity::Person(from), stay);
-    state.index.replace(&Entity::Person(to), go);
+    state.set_timeline(from, &stay);
+    state.set_timeline(to, &go);
     // A wipe of either must find the records of their common time.
-    common.extend(state.index.all(&Entity::Mention(from)));
+    common.extend(state.topic(Topic::Mention(from)));
     common.sort_unstable();
     common.dedup();
-    state.index.replace(&Entity::Mention(to), common.clone());
-    state.index.replace(&Entity::Mention(from), common);
+    state.set_topic(Topic::Mention(to), &common);
+    state.set_topic(Topic::Mention(from), &common);
     // Whoever looked then, looked at both.
-    let looks = state.index.all(&Entity::Look(from));
-    state.index.replace(&Entity::Look(to), looks);
+    let looks = state.topic(Topic::Look(from));
+    state.set_topic(Topic::Look(to), &looks);
 }
 
 /// Takes out what will be computed again, and keeps what was given.
@@ -165,7 +169,7 @@ pub(crate) fn take_apart(state: &mut State, ids: &[PersonId]) -> Pool {
     let mut pool = Pool::default();
     for id in ids {
         let Some(person) = state.persons.get_mut(id) else { continue };
-        let subjects = std::mem::take(&mut person.bonds);
+        let bonds = std::mem::take(&mut person.bonds);
         pool.grants.append(&mut person.grants);
         person.traits = Default::default();
         person.consents.clear();
@@ -175,11 +179,10 @@ pub(crate) fn take_apart(state: &mut State, ids: &[PersonId]) -> Pool {
         person.touches = 0;
         person.first_seen = Default::default();
         person.last_seen = Default::default();
-        for subject in subjects {
-            if let Some(bond) = state.bonds.remove(&(*id, subject)) {
-                timers::cancel_all(state, *id, subject, &bond);
-                pool.bonds.entry(subject).or_insert(bond);
-            }
+        for bond in bonds {
+            let subject = bond.subject;
+            timers::cancel_all(state, *id, &bond);
+            pool.bonds.entry(subject).or_insert(bond);
             if let Some(product) = state.products.get_mut(&subject)
                 && product.owner == Some(*id)
             {
@@ -194,7 +197,7 @@ pub(crate) fn take_apart(state: &mut State, ids: &[PersonId]) -> Pool {
 pub(crate) fn fold_again(state: &mut State, ids: &[PersonId], pool: Pool, cx: &mut Cx<'_>) {
     let mut order: Vec<(Seq, PersonId)> = Vec::new();
     for id in ids {
-        let seqs = state.index.all(&Entity::Person(*id));
+        let seqs = state.timeline_all(&Entity::Person(*id));
         let skip = seqs.len().saturating_sub(limits::REFOLD_TOUCHES);
         order.extend(seqs[skip..].iter().filter(|seq| **seq < cx.seq).map(|seq| (*seq, *id)));
     }
@@ -239,7 +242,7 @@ fn fold_entry_again(state: &mut State, id: PersonId, entry: &Entry, pool: &Pool,
 /// What was sent stays sent.
 fn keep_messages(state: &mut State, id: PersonId, pool: &Pool) {
     for (subject, old) in &pool.bonds {
-        if let Some(bond) = state.bonds.get_mut(&(id, *subject)) {
+        if let Some(bond) = state.bond_mut(id, *subject) {
             bond.messages = old.messages.clone();
         }
     }

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::alias::Alias;
-use model::bytes::{Corrupt, Reader, Writer};
+use model::bytes::{Corrupt, Reader, Rows, Writer};
 use model::entry::{Entry, Key as ApiKey, Seq};
 use model::gs1::{Gtin, Subject};
 use model::id::{PersonId, Time};
 use model::things::{Campaign, Model, Place};
 
-use crate::index::{Entity, Index};
-use crate::journey::Journey;
+use crate::aliases::{Aliases, name_of};
+use crate::journey::{Journey, StageNo};
 use crate::keys;
 use crate::places::Grid;
 use crate::record::{
     Bond, Counts, JourneyVersions, Person, Product, Purge, Receipt, Referral, TallyKey, TimerKey,
 };
-use crate::table::{Backing, Found, Record, Rows, Shelf, Table};
+use crate::seen::Seen;
+use crate::table::{Backing, FixedMap, Found, Record, Shelf, Table};
+use crate::terms::{Term, Terms};
+use crate::timeline::{Blocks, Timeline, Topic};
 
 /// Reads entries of the log again. Entries are all that the fold depends on, so reading an
 /// earlier one keeps it exact. Wiped parts are missing.
@@ -38,21 +41,31 @@ pub struct Meta {
     pub refused: u64,
     /// Refused items that can be listed.
     pub refused_kept: u64,
+    /// The number of the next block of a timeline.
+    pub blocks: u64,
+}
+
+/// Whose timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entity {
+    Person(PersonId),
+    Product(Subject),
+    Topic(Topic),
 }
 
 pub struct State {
     pub(crate) meta: Meta,
     pub(crate) persons: Table<PersonId, Person>,
-    pub(crate) aliases: Table<u128, u64>,
-    pub(crate) bonds: Table<(PersonId, Subject), Bond>,
+    pub(crate) aliases: Aliases,
     pub(crate) products: Table<Subject, Product>,
     pub(crate) codes: Table<Box<str>, u64>,
     pub(crate) decisions: Table<u64, u64>,
-    pub(crate) seen: Table<u64, ()>,
+    pub(crate) seen: Seen,
     pub(crate) referrals: Table<Box<str>, Referral>,
     pub(crate) receipts: Table<u64, Receipt>,
     /// Records with a name that was not given to anybody, for the day when it is.
     pub(crate) loose: Table<u128, Purge>,
+    pub(crate) topics: Table<Topic, Timeline>,
     pub(crate) models: Shelf<u64, Model>,
     pub(crate) campaigns: Shelf<Box<str>, Campaign>,
     pub(crate) places: Shelf<Box<str>, Place>,
@@ -62,9 +75,11 @@ pub struct State {
     pub(crate) tallies: Shelf<TallyKey, Counts>,
     pub(crate) timers: Shelf<TimerKey, ()>,
     pub(crate) purges: Shelf<u64, Purge>,
-    pub(crate) index: Index,
+    pub(crate) terms: Terms,
+    pub(crate) blocks: Blocks,
     /// What follows from the shelves and is not stored.
     pub(crate) published: BTreeMap<Box<str>, Published>,
+    in_force: InForce,
     pub(crate) grid: Grid,
 }
 
@@ -80,6 +95,48 @@ impl Published {
     }
 }
 
+/// Which journey applies to which model.
+#[derive(Default)]
+struct InForce {
+    by_model: FixedMap<u64, Arc<Force>>,
+    general: Option<Arc<Force>>,
+}
+
+/// A version of a journey that is in force, with the terms of its names.
+pub(crate) struct Force {
+    pub version: u32,
+    pub name: Term,
+    pub journey: Arc<Journey>,
+    /// In the order of the journey's stages.
+    pub stages: Box<[Term]>,
+    pub steps: Box<[Term]>,
+    pub timers: Box<[Term]>,
+}
+
+impl Force {
+    pub fn stage_no(&self, stage: Term) -> Option<StageNo> {
+        self.stages.iter().position(|own| *own == stage).map(|at| StageNo(at as u8))
+    }
+
+    pub fn stage_term(&self, number: Option<StageNo>) -> Term {
+        number.map_or(Term::NONE, |number| self.stages[usize::from(number.0)])
+    }
+}
+
+/// A bond for reading, within its person's record.
+pub struct BondRef<'a> {
+    person: Found<'a, Person>,
+    at: usize,
+}
+
+impl std::ops::Deref for BondRef<'_> {
+    type Target = Bond;
+
+    fn deref(&self) -> &Bond {
+        &self.person.bonds[self.at]
+    }
+}
+
 impl State {
     /// The state as the last checkpoint left it, or an empty one.
     pub fn open(backing: Option<Arc<dyn Backing>>) -> State {
@@ -88,18 +145,19 @@ impl State {
             here.and_then(|store| store.get(&[keys::META])).map_or_else(Meta::default, |bytes| {
                 Meta::read(&mut Reader::new(&bytes)).expect("the store checks its rows")
             });
+        let blocks = Blocks::new(meta.blocks.max(1), backing.clone());
         let mut state = State {
             meta,
             persons: Table::new(keys::PERSON, backing.clone()),
-            aliases: Table::new(keys::ALIAS, backing.clone()),
-            bonds: Table::new(keys::BOND, backing.clone()),
+            aliases: Aliases::new(backing.clone()),
             products: Table::new(keys::PRODUCT, backing.clone()),
             codes: Table::new(keys::CODE, backing.clone()),
             decisions: Table::new(keys::DECISION, backing.clone()),
-            seen: Table::new(keys::SEEN, backing.clone()),
+            seen: Seen::new(backing.clone()),
             referrals: Table::new(keys::REFERRAL, backing.clone()),
             receipts: Table::new(keys::RECEIPT, backing.clone()),
             loose: Table::new(keys::LOOSE, backing.clone()),
+            topics: Table::new(keys::TOPIC, backing.clone()),
             models: Shelf::new(keys::MODEL, here),
             campaigns: Shelf::new(keys::CAMPAIGN, here),
             places: Shelf::new(keys::PLACE, here),
@@ -109,8 +167,10 @@ impl State {
             tallies: Shelf::new(keys::TALLY, here),
             timers: Shelf::new(keys::TIMER, here),
             purges: Shelf::new(keys::PURGE, here),
-            index: Index::new(backing.clone()),
+            terms: Terms::new(here),
+            blocks,
             published: BTreeMap::new(),
+            in_force: InForce::default(),
             grid: Grid::default(),
         };
         state.derive();
@@ -128,6 +188,41 @@ impl State {
         for (id, place) in self.places.iter() {
             self.grid.add(id, &place.area);
         }
+        self.put_in_force();
+    }
+
+    /// After a journey was published: the one that names a model applies to it, else one for all;
+    /// of several the first by name.
+    pub(crate) fn put_in_force(&mut self) {
+        let mut in_force = InForce::default();
+        for published in self.published.values() {
+            let Some((version, journey)) = published.current() else { continue };
+            let mut terms = |names: &mut dyn Iterator<Item = &str>| -> Box<[Term]> {
+                names.map(|name| self.terms.of(name)).collect()
+            };
+            let force = Arc::new(Force {
+                version,
+                name: terms(&mut std::iter::once(&*journey.name))[0],
+                journey: journey.clone(),
+                stages: terms(&mut journey.stages.iter().map(|stage| &*stage.name)),
+                steps: terms(&mut journey.steps.iter().map(|step| &*step.id)),
+                timers: terms(&mut journey.timers.iter().map(|timer| &*timer.id)),
+            });
+            terms(&mut journey.messages.iter().map(|message| &*message.id));
+            terms(&mut journey.menu.iter().map(|item| &*item.id));
+            terms(&mut journey.offers.iter().map(|offer| &*offer.id));
+            for model in &journey.applies_to.models {
+                in_force.by_model.entry(model.as_u64()).or_insert_with(|| force.clone());
+            }
+            if journey.applies_to.all && in_force.general.is_none() {
+                in_force.general = Some(force);
+            }
+        }
+        self.in_force = in_force;
+    }
+
+    pub(crate) fn force(&self, gtin: Gtin) -> Option<&Arc<Force>> {
+        self.in_force.by_model.get(&gtin.as_u64()).or(self.in_force.general.as_ref())
     }
 
     /// The last entry that is folded in.
@@ -149,11 +244,27 @@ impl State {
     }
 
     pub fn person_by_alias(&self, alias: &Alias) -> Option<PersonId> {
-        self.aliases.get(&alias.digest().0).map(|id| PersonId(*id))
+        self.aliases.get(&name_of(alias))
     }
 
-    pub fn bond(&self, person: PersonId, subject: Subject) -> Option<Found<'_, Bond>> {
-        self.bonds.get(&(person, subject))
+    pub fn bond(&self, person: PersonId, subject: Subject) -> Option<BondRef<'_>> {
+        let person = self.persons.get(&person)?;
+        let at = person.bonds.iter().position(|bond| bond.subject == subject)?;
+        Some(BondRef { person, at })
+    }
+
+    pub(crate) fn bond_mut(&mut self, person: PersonId, subject: Subject) -> Option<&mut Bond> {
+        self.persons.get_mut(&person)?.bond_mut(subject)
+    }
+
+    /// The text of a term; empty for none.
+    pub fn text(&self, term: Term) -> &str {
+        self.terms.text(term)
+    }
+
+    /// The term of a name that the configuration uses.
+    pub fn term(&self, text: &str) -> Option<Term> {
+        self.terms.find(text)
     }
 
     pub fn product(&self, subject: Subject) -> Option<Found<'_, Product>> {
@@ -206,16 +317,7 @@ impl State {
     /// The journey that applies to a model: the one that names it, else one for all; of several
     /// the first by name.
     pub fn journey_for(&self, gtin: Gtin) -> Option<(u32, &Arc<Journey>)> {
-        let mut general = None;
-        for (_, version, journey) in self.journeys() {
-            if journey.applies_to.models.contains(&gtin) {
-                return Some((version, journey));
-            }
-            if journey.applies_to.all && general.is_none() {
-                general = Some((version, journey));
-            }
-        }
-        general
+        self.force(gtin).map(|force| (force.version, &force.journey))
     }
 
     pub fn mapping(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -254,16 +356,63 @@ impl State {
 
     /// Newest first.
     pub fn timeline(&self, entity: &Entity, before: Option<Seq>, limit: usize) -> Vec<Seq> {
-        self.index.newest(entity, before, limit)
+        let of = |own: &Timeline| own.newest(&self.blocks, before, limit);
+        self.with_timeline(entity, of)
     }
 
     pub fn timeline_all(&self, entity: &Entity) -> Vec<Seq> {
-        self.index.all(entity)
+        self.with_timeline(entity, |own: &Timeline| own.all(&self.blocks))
+    }
+
+    fn with_timeline(&self, entity: &Entity, read: impl Fn(&Timeline) -> Vec<Seq>) -> Vec<Seq> {
+        let found = match entity {
+            Entity::Person(id) => self.persons.get(id).map(|person| read(&person.timeline)),
+            Entity::Product(subject) => {
+                self.products.get(subject).map(|product| read(&product.timeline))
+            }
+            Entity::Topic(topic) => self.topics.get(topic).map(|timeline| read(&timeline)),
+        };
+        found.unwrap_or_default()
+    }
+
+    pub(crate) fn topic(&self, topic: Topic) -> Vec<Seq> {
+        self.timeline_all(&Entity::Topic(topic))
+    }
+
+    /// Notes that an entry is about this.
+    pub(crate) fn note(&mut self, topic: Topic, seq: Seq) {
+        let timeline = self.topics.or_insert(&topic, Timeline::default);
+        timeline.push(seq, &mut self.blocks);
+    }
+
+    /// Sets a timeline anew; an empty one is gone.
+    pub(crate) fn set_topic(&mut self, topic: Topic, seqs: &[Seq]) {
+        if seqs.is_empty() {
+            if let Some(mut timeline) = self.topics.remove(&topic) {
+                timeline.replace(&[], &mut self.blocks);
+            }
+            return;
+        }
+        let timeline = self.topics.or_insert(&topic, Timeline::default);
+        timeline.replace(seqs, &mut self.blocks);
+    }
+
+    /// Notes that an entry is of this person's history.
+    pub(crate) fn note_person(&mut self, id: PersonId, seq: Seq) {
+        if let Some(person) = self.persons.get_mut(&id) {
+            person.timeline.push(seq, &mut self.blocks);
+        }
+    }
+
+    pub(crate) fn set_timeline(&mut self, id: PersonId, seqs: &[Seq]) {
+        if let Some(person) = self.persons.get_mut(&id) {
+            person.timeline.replace(seqs, &mut self.blocks);
+        }
     }
 
     /// Whether a message with this id was counted.
     pub fn is_seen(&self, id: model::id::Digest) -> bool {
-        self.seen.contains(&seen_key(id))
+        self.seen.contains(seen_key(id))
     }
 
     /// Wipes whose log records are still to be overwritten: receipt and entries.
@@ -292,69 +441,80 @@ impl State {
     }
 
     /// How many records of each kind are in memory, for the metrics.
-    pub fn in_memory(&self) -> [(&'static str, usize); 6] {
+    pub fn in_memory(&self) -> [(&'static str, usize); 5] {
         [
             ("person", self.persons.len_here()),
             ("alias", self.aliases.len_here()),
-            ("bond", self.bonds.len_here()),
             ("product", self.products.len_here()),
             ("seen", self.seen.len_here()),
             ("timer", self.timers.len()),
         ]
     }
 
+    /// The records of the kind that has most of them in memory.
+    pub fn records_here(&self) -> usize {
+        self.persons.len_here().max(self.products.len_here())
+    }
+
+    /// About what the records that are in memory take, in bytes.
+    pub fn bytes_here(&self) -> usize {
+        let mut sum = self.aliases.bytes_here() + self.seen.bytes_here();
+        macro_rules! add {
+            ($($table:ident),*) => { $(sum += self.$table.bytes_here();)* };
+        }
+        add!(persons, products, codes, decisions, referrals, receipts, loose, topics);
+        // A key in a tree of keys, and what a bond says of it.
+        sum + self.timers.len() * 120
+    }
+
     /// Begins a checkpoint: what it will hold is the state as it is now. `rows` receives what is
     /// encoded at once; [`State::checkpoint_step`] gives the rest.
     pub fn checkpoint_begin(&mut self, rows: &mut Rows) {
-        self.persons.checkpoint_begin();
-        self.aliases.checkpoint_begin();
-        self.bonds.checkpoint_begin();
-        self.products.checkpoint_begin();
-        self.codes.checkpoint_begin();
-        self.decisions.checkpoint_begin();
-        self.seen.checkpoint_begin();
-        self.referrals.checkpoint_begin();
-        self.receipts.checkpoint_begin();
-        self.loose.checkpoint_begin();
+        macro_rules! tables {
+            ($($table:ident),*) => { $(self.$table.checkpoint_begin();)* };
+        }
+        tables!(persons, aliases, products, codes, decisions, referrals, receipts, loose, topics);
         macro_rules! shelves {
-            ($($shelf:ident),*) => {
-                $(self.$shelf.checkpoint_begin(); self.$shelf.checkpoint_take(rows);)*
-            };
+            ($($shelf:ident),*) => { $(self.$shelf.checkpoint_begin(rows);)* };
         }
         shelves!(models, campaigns, places, journeys, mapping, keys, tallies, timers, purges);
-        self.index.checkpoint_begin(rows);
-        let mut out = Writer::new();
-        self.meta.write(&mut out);
-        rows.push((vec![keys::META], Some(out.into_bytes())));
+        shelves!(terms, seen, blocks);
+        self.meta.blocks = self.blocks.next;
+        let meta = &self.meta;
+        rows.put_with(|out| out.u8(keys::META), |out| meta.write(out));
     }
 
     /// Encodes up to `max` more records of each table; true when all are in `rows`.
     pub fn checkpoint_step(&mut self, max: usize, rows: &mut Rows) -> bool {
-        let mut done = self.persons.checkpoint_step(max, rows);
-        done &= self.aliases.checkpoint_step(max, rows);
-        done &= self.bonds.checkpoint_step(max, rows);
-        done &= self.products.checkpoint_step(max, rows);
-        done &= self.codes.checkpoint_step(max, rows);
-        done &= self.decisions.checkpoint_step(max, rows);
-        done &= self.seen.checkpoint_step(max, rows);
-        done &= self.referrals.checkpoint_step(max, rows);
-        done &= self.loose.checkpoint_step(max, rows);
-        done & self.receipts.checkpoint_step(max, rows)
+        let mut done = true;
+        macro_rules! tables {
+            ($($table:ident),*) => { $(done &= self.$table.checkpoint_step(max, rows);)* };
+        }
+        tables!(persons, aliases, products, codes, decisions, referrals, receipts, loose, topics);
+        tables!(seen, blocks);
+        done
     }
 
-    /// The rows are in the store. Unchanged records beyond `keep` of each kind leave the memory.
-    pub fn checkpoint_done(&mut self, keep: usize) {
-        self.index.checkpoint_done();
-        self.persons.evict(keep);
-        self.aliases.evict(keep.saturating_mul(4));
-        self.bonds.evict(keep.saturating_mul(2));
-        self.products.evict(keep);
-        self.codes.evict(keep);
-        self.decisions.evict(keep);
-        self.seen.evict(keep.saturating_mul(4));
-        self.referrals.evict(keep);
-        self.receipts.evict(keep);
-        self.loose.evict(keep);
+    /// The rows are in the store.
+    pub fn checkpoint_done(&mut self) {
+        macro_rules! tables {
+            ($($table:ident),*) => { $(self.$table.checkpoint_done();)* };
+        }
+        tables!(persons, aliases, products, codes, decisions, referrals, receipts, loose, topics);
+        tables!(seen, blocks);
+    }
+
+    /// Packs what nobody asked for lately, looking at the next `count` records of each table; over
+    /// `budget` bytes, what the store has leaves the memory.
+    pub fn settle(&mut self, count: usize, budget: usize) {
+        let leave = self.bytes_here() > budget;
+        macro_rules! tables {
+            ($($table:ident),*) => { $(self.$table.settle(count, leave);)* };
+        }
+        tables!(persons, products, codes, decisions, referrals, receipts, loose, topics);
+        if leave {
+            self.aliases.settle();
+        }
     }
 
     /// A hash over all records, wherever they are: two states are equal if it is.
@@ -368,11 +528,10 @@ impl State {
             hasher.update(value);
         };
         let mut meta = Writer::new();
-        self.meta.write(&mut meta);
+        Meta { blocks: self.blocks.next, ..self.meta.clone() }.write(&mut meta);
         add(&[keys::META], meta.as_bytes());
         self.persons.hash_into(&mut add);
         self.aliases.hash_into(&mut add);
-        self.bonds.hash_into(&mut add);
         self.products.hash_into(&mut add);
         self.codes.hash_into(&mut add);
         self.decisions.hash_into(&mut add);
@@ -389,14 +548,16 @@ impl State {
         self.tallies.hash_into(&mut add);
         self.timers.hash_into(&mut add);
         self.purges.hash_into(&mut add);
-        self.index.hash_into(&mut add);
+        self.topics.hash_into(&mut add);
+        self.terms.hash_into(&mut add);
+        self.blocks.hash_into(&mut add);
         hasher.finalize().into()
     }
 }
 
 /// Half of the digest is enough to tell messages apart: with 10^9 remembered, the chance that a
 /// new one is taken for an old one is 5 in 10^11.
-pub(crate) fn seen_key(id: model::id::Digest) -> u64 {
+pub fn seen_key(id: model::id::Digest) -> u64 {
     (id.0 >> 64) as u64
 }
 
@@ -410,6 +571,7 @@ impl Record for Meta {
         out.uint(self.duplicates);
         out.uint(self.refused);
         out.uint(self.refused_kept);
+        out.uint(self.blocks);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Meta, Corrupt> {
@@ -424,6 +586,7 @@ impl Record for Meta {
             duplicates: input.uint()?,
             refused: input.uint()?,
             refused_kept: input.uint()?,
+            blocks: input.uint()?,
         })
     }
 }

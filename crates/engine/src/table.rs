@@ -2,9 +2,14 @@
 //! back from it when touched. Two forms: a [`Table`] holds what it needs (hashed, any size), a
 //! [`Shelf`] holds all of its records in key order (configuration, sums, timers).
 //!
+//! A record of a table is *open*, as the fold works on it, or *packed*, in its byte form, which
+//! takes a fraction of the memory. What nobody touches for a while is packed, and beyond the
+//! memory's budget it leaves and is read from the store when it is wanted again.
+//!
 //! Kept true: a checkpoint is the state as it was at one log position, although it is encoded
 //! step by step while the fold goes on: a record that changes before its turn is encoded first.
-//! Nothing here depends on the order of a hash map.
+//! What is not yet durable in the store never leaves. Nothing here depends on the order of a hash
+//! map.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -12,10 +17,14 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use model::bytes::{Corrupt, Reader, Writer};
+use hashbrown::HashTable;
+use model::bytes::{Corrupt, Reader, Rows, Writer};
 
 /// A record's value: its byte form begins with a version number.
 pub trait Record: Sized {
+    /// About what an open one takes on the heap beside itself, in bytes.
+    const HEAP: usize = 64;
+
     fn write(&self, out: &mut Writer);
     fn read(input: &mut Reader<'_>) -> Result<Self, Corrupt>;
 }
@@ -36,9 +45,6 @@ pub trait Backing: Send + Sync {
 
 /// Receives a key and its value; says whether to go on.
 pub type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
-
-/// What a checkpoint writes: key and value, `None` to delete.
-pub type Rows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// Hashes without a random seed, so that two runs are the same. Keys that outsiders choose are
 /// digests or validated ids before they come here.
@@ -98,47 +104,65 @@ impl Hasher for FixedHasher {
 pub type FixedMap<K, V> = hashbrown::HashMap<K, V, Fixed>;
 pub type FixedSet<K> = hashbrown::HashSet<K, Fixed>;
 
-struct Slot<V> {
-    /// `None`: deleted, and the store may still have it.
-    value: Option<V>,
-    /// In which epoch it last changed; 0: as in the store.
+/// Places are found in one of so many parts, so that growing one of them moves little at once.
+const PARTS: usize = 64;
+const CHUNK_BITS: usize = 12;
+
+/// Where a record is, until it leaves the memory. Not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot(u32);
+
+struct Slot<K, V> {
+    key: K,
+    held: Held<V>,
+    /// In which epoch it last changed; 0: as the store has had it from the start.
     epoch: u32,
+    /// The running checkpoint has it already.
+    encoded: bool,
+    /// Somebody wanted it since it was last looked at for packing.
+    wanted: bool,
 }
 
-/// The bookkeeping of which records changed, shared by both forms.
-struct Changes<K> {
-    epoch: u32,
-    dirty: Vec<K>,
-    /// Those of the epoch before, still to be encoded for the running checkpoint.
-    flushing: Vec<K>,
-    saved: Rows,
-    /// Deleted records whose deletion went into the last checkpoint; forgotten at the next.
-    gone: Vec<K>,
+enum Held<V> {
+    Open(Box<V>),
+    Packed(Box<[u8]>),
+    /// Deleted, and the store may still have it.
+    Gone,
+    /// Nothing is here.
+    Free,
 }
 
-impl<K> Changes<K> {
-    fn new() -> Changes<K> {
-        let (dirty, flushing, saved, gone) = (vec![], vec![], vec![], vec![]);
-        Changes { epoch: 1, dirty, flushing, saved, gone }
-    }
-
-    fn begin(&mut self) {
-        assert!(self.flushing.is_empty(), "one checkpoint at a time");
-        self.flushing = std::mem::take(&mut self.dirty);
-        self.epoch += 1;
-    }
+#[derive(Default)]
+struct Part {
+    spots: HashTable<u32>,
+    /// The store has nothing of this part that is not here, so a miss need not ask it.
+    complete: bool,
 }
 
 pub struct Table<K, V> {
     number: u8,
-    slots: FixedMap<K, Slot<V>>,
-    changes: Changes<K>,
-    /// The store has nothing that is not here, so a miss need not ask it.
-    complete: bool,
+    parts: Vec<Part>,
+    chunks: Vec<Vec<Slot<K, V>>>,
+    free: Vec<u32>,
+    /// Records that are in memory, deleted ones too.
+    count: usize,
+    /// About what they take.
+    bytes: usize,
+    epoch: u32,
+    /// All changes up to this epoch are in the store.
+    durable: u32,
+    dirty: Vec<u32>,
+    /// Those of the epoch before, still to be encoded for the running checkpoint.
+    flushing: Vec<u32>,
+    saved: Rows,
+    /// Deleted records whose deletion was encoded; forgotten when that is durable.
+    gone: Vec<u32>,
+    /// Where packing and leaving go on.
+    hand: usize,
     backing: Option<Arc<dyn Backing>>,
 }
 
-/// A record for reading: in memory, or just read from the store.
+/// A record for reading: open in memory, or just decoded.
 pub enum Found<'a, V> {
     Here(&'a V),
     Read(Box<V>),
@@ -158,141 +182,364 @@ impl<V> std::ops::Deref for Found<'_, V> {
 impl<K: Key, V: Record> Table<K, V> {
     pub fn new(number: u8, backing: Option<Arc<dyn Backing>>) -> Table<K, V> {
         let complete = backing.as_ref().is_none_or(|store| is_empty(&**store, number));
-        Table { number, slots: FixedMap::default(), changes: Changes::new(), complete, backing }
+        let part = || Part { spots: HashTable::new(), complete };
+        Table {
+            number,
+            parts: (0..PARTS).map(|_| part()).collect(),
+            chunks: Vec::new(),
+            free: Vec::new(),
+            count: 0,
+            bytes: 0,
+            epoch: 1,
+            durable: 0,
+            dirty: Vec::new(),
+            flushing: Vec::new(),
+            saved: Rows::new(),
+            gone: Vec::new(),
+            hand: 0,
+            backing,
+        }
     }
 
     pub fn get(&self, key: &K) -> Option<Found<'_, V>> {
-        match self.slots.get(key) {
-            Some(slot) => slot.value.as_ref().map(Found::Here),
-            None => self.read(key).map(|value| Found::Read(Box::new(value))),
+        match self.spot(key) {
+            Some(spot) => self.at(spot),
+            None => self.read(key).map(|bytes| self.decoded(&bytes)),
         }
     }
 
     pub fn contains(&self, key: &K) -> bool {
-        self.get(key).is_some()
+        match self.spot(key) {
+            Some(spot) => !matches!(self.slot(spot).held, Held::Gone),
+            None => self.read(key).is_some(),
+        }
+    }
+
+    /// Where the record is in memory, brought there and opened if need be.
+    pub fn open(&mut self, key: &K) -> Option<Spot> {
+        let spot = match self.spot(key) {
+            Some(spot) => spot,
+            None => {
+                let bytes = self.read(key)?;
+                self.put(key.clone(), Held::Packed(bytes.into()), 0)
+            }
+        };
+        self.unpack(spot).then_some(spot)
+    }
+
+    /// For reading.
+    pub fn at(&self, spot: Spot) -> Option<Found<'_, V>> {
+        match &self.slot(spot).held {
+            Held::Open(value) => Some(Found::Here(value)),
+            Held::Packed(bytes) => Some(self.decoded(bytes)),
+            Held::Gone => None,
+            Held::Free => unreachable!("a spot is kept only while its record is in memory"),
+        }
+    }
+
+    /// An open record, for reading.
+    pub fn here(&self, spot: Spot) -> &V {
+        match &self.slot(spot).held {
+            Held::Open(value) => value,
+            _ => unreachable!("the caller opened it"),
+        }
+    }
+
+    /// An open record, for changing it; counts as changed from here on.
+    pub fn here_mut(&mut self, spot: Spot) -> &mut V {
+        self.mark(spot);
+        match &mut self.slot_mut(spot).held {
+            Held::Open(value) => value,
+            _ => unreachable!("the caller opened it"),
+        }
     }
 
     /// For changing it; counts as changed from here on.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.fetch(key);
-        self.slots.get(key)?.value.as_ref()?;
-        self.mark(key);
-        self.slots.get_mut(key)?.value.as_mut()
+        let spot = self.open(key)?;
+        Some(self.here_mut(spot))
     }
 
-    pub fn insert(&mut self, key: K, value: V) {
-        self.mark(&key);
-        let epoch = self.changes.epoch;
-        self.slots.insert(key, Slot { value: Some(value), epoch });
+    pub fn insert(&mut self, key: K, value: V) -> Spot {
+        self.bytes += size_of::<V>() + V::HEAP;
+        let held = Held::Open(Box::new(value));
+        match self.spot(&key) {
+            Some(spot) => {
+                self.mark(spot);
+                let cost = self.cost(spot);
+                self.bytes -= cost;
+                self.slot_mut(spot).held = held;
+                spot
+            }
+            None => {
+                let spot = self.put(key, held, 0);
+                self.changed(spot);
+                spot
+            }
+        }
     }
 
     pub fn or_insert(&mut self, key: &K, value: impl FnOnce() -> V) -> &mut V {
-        self.fetch(key);
-        if self.slots.get(key).is_none_or(|slot| slot.value.is_none()) {
-            self.insert(key.clone(), value());
-        } else {
-            self.mark(key);
-        }
-        let slot = self.slots.get_mut(key).expect("just put there");
-        slot.value.as_mut().expect("just put there")
+        let spot = self.open(key);
+        let spot = spot.unwrap_or_else(|| self.insert(key.clone(), value()));
+        self.here_mut(spot)
     }
 
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        self.fetch(key);
-        self.slots.get(key)?.value.as_ref()?;
-        self.mark(key);
-        self.slots.get_mut(key)?.value.take()
+        let spot = self.open(key)?;
+        self.mark(spot);
+        self.bytes -= self.cost(spot);
+        match std::mem::replace(&mut self.slot_mut(spot).held, Held::Gone) {
+            Held::Open(value) => Some(*value),
+            _ => unreachable!("opened above"),
+        }
     }
 
     /// How many are in memory.
     pub fn len_here(&self) -> usize {
-        self.slots.len()
+        self.count
     }
 
-    fn fetch(&mut self, key: &K) {
-        if !self.complete
-            && !self.slots.contains_key(key)
-            && let Some(value) = self.read(key)
-        {
-            self.slots.insert(key.clone(), Slot { value: Some(value), epoch: 0 });
+    /// About what those take, in bytes.
+    pub fn bytes_here(&self) -> usize {
+        self.bytes + self.count * (size_of::<Slot<K, V>>() + 12)
+    }
+
+    fn hash(key: &K) -> u64 {
+        Fixed.hash_one(key)
+    }
+
+    /// Neither the lowest nor the highest bits: the part's own table uses those.
+    fn part_of(hash: u64) -> usize {
+        (hash >> 40) as usize % PARTS
+    }
+
+    fn spot(&self, key: &K) -> Option<Spot> {
+        let hash = Self::hash(key);
+        let is_it = |spot: &u32| self.slot(Spot(*spot)).key == *key;
+        self.parts[Self::part_of(hash)].spots.find(hash, is_it).map(|spot| Spot(*spot))
+    }
+
+    fn slot(&self, spot: Spot) -> &Slot<K, V> {
+        let at = spot.0 as usize;
+        &self.chunks[at >> CHUNK_BITS][at & ((1 << CHUNK_BITS) - 1)]
+    }
+
+    fn slot_mut(&mut self, spot: Spot) -> &mut Slot<K, V> {
+        let at = spot.0 as usize;
+        &mut self.chunks[at >> CHUNK_BITS][at & ((1 << CHUNK_BITS) - 1)]
+    }
+
+    /// Puts a record where there was none.
+    fn put(&mut self, key: K, held: Held<V>, epoch: u32) -> Spot {
+        if let Held::Packed(bytes) = &held {
+            self.bytes += bytes.len() + 16;
+        }
+        let hash = Self::hash(&key);
+        let slot = Slot { key, held, epoch, encoded: false, wanted: true };
+        let spot = match self.free.pop() {
+            Some(spot) => {
+                *self.slot_mut(Spot(spot)) = slot;
+                spot
+            }
+            None => self.put_last(slot),
+        };
+        let chunks = &self.chunks;
+        let hash_of = |spot: &u32| {
+            let at = *spot as usize;
+            Self::hash(&chunks[at >> CHUNK_BITS][at & ((1 << CHUNK_BITS) - 1)].key)
+        };
+        self.parts[Self::part_of(hash)].spots.insert_unique(hash, spot, hash_of);
+        self.count += 1;
+        Spot(spot)
+    }
+
+    fn put_last(&mut self, slot: Slot<K, V>) -> u32 {
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == 1 << CHUNK_BITS) {
+            self.chunks.push(Vec::with_capacity(1 << CHUNK_BITS));
+        }
+        let chunk = self.chunks.len() - 1;
+        let last = &mut self.chunks[chunk];
+        last.push(slot);
+        let spot = (chunk << CHUNK_BITS) + last.len() - 1;
+        u32::try_from(spot).expect("memory ends before four thousand million records")
+    }
+
+    /// Takes a record out of memory.
+    fn leave(&mut self, spot: Spot) {
+        let hash = Self::hash(&self.slot(spot).key);
+        self.bytes -= self.cost(spot);
+        let slot = self.slot_mut(spot);
+        slot.held = Held::Free;
+        let part = &mut self.parts[Self::part_of(hash)];
+        let found = part.spots.find_entry(hash, |own| *own == spot.0);
+        found.expect("what is in memory is found").remove();
+        self.free.push(spot.0);
+        self.count -= 1;
+    }
+
+    fn cost(&self, spot: Spot) -> usize {
+        match &self.slot(spot).held {
+            Held::Open(_) => size_of::<V>() + V::HEAP,
+            Held::Packed(bytes) => bytes.len() + 16,
+            Held::Gone | Held::Free => 0,
         }
     }
 
-    fn read(&self, key: &K) -> Option<V> {
-        if self.complete {
+    /// False if it was deleted.
+    fn unpack(&mut self, spot: Spot) -> bool {
+        let number = self.number;
+        let slot = self.slot_mut(spot);
+        slot.wanted = true;
+        let Held::Packed(bytes) = &slot.held else { return matches!(slot.held, Held::Open(_)) };
+        let packed = bytes.len() + 16;
+        let value: V = decode(number, bytes);
+        slot.held = Held::Open(Box::new(value));
+        self.bytes += size_of::<V>() + V::HEAP;
+        self.bytes -= packed;
+        true
+    }
+
+    fn read(&self, key: &K) -> Option<Vec<u8>> {
+        if self.parts[Self::part_of(Self::hash(key))].complete {
             return None;
         }
-        let bytes = self.backing.as_ref()?.get(&row_key(self.number, key))?;
-        Some(decode(self.number, &bytes))
+        let mut out = Writer::onto(Vec::with_capacity(40));
+        write_key(self.number, key, &mut out);
+        self.backing.as_ref()?.get(out.as_bytes())
     }
 
-    /// Notes that `key` changes now; keeps its old bytes if the running checkpoint needs them.
-    fn mark(&mut self, key: &K) {
-        let epoch = self.changes.epoch;
-        match self.slots.get_mut(key) {
-            None => self.changes.dirty.push(key.clone()),
-            Some(slot) if slot.epoch == epoch => {}
-            Some(slot) => {
-                if slot.epoch == epoch - 1 && !self.changes.flushing.is_empty() {
-                    let row = encode(self.number, key, slot.value.as_ref());
-                    self.changes.saved.push(row);
-                }
-                slot.epoch = epoch;
-                self.changes.dirty.push(key.clone());
-            }
+    fn decoded(&self, bytes: &[u8]) -> Found<'_, V> {
+        Found::Read(Box::new(decode(self.number, bytes)))
+    }
+
+    /// Notes that it changes now; keeps its old bytes if the running checkpoint needs them.
+    fn mark(&mut self, spot: Spot) {
+        let (epoch, durable) = (self.epoch, self.durable);
+        let slot = self.slot(spot);
+        if slot.epoch == epoch {
+            return;
+        }
+        if slot.epoch == epoch - 1 && slot.epoch > durable && !slot.encoded {
+            let mut saved = std::mem::take(&mut self.saved);
+            self.encode(spot, &mut saved);
+            self.saved = saved;
+        }
+        self.changed(spot);
+    }
+
+    fn changed(&mut self, spot: Spot) {
+        let epoch = self.epoch;
+        let slot = self.slot_mut(spot);
+        (slot.epoch, slot.encoded) = (epoch, false);
+        self.dirty.push(spot.0);
+    }
+
+    fn encode(&self, spot: Spot, rows: &mut Rows) {
+        let slot = self.slot(spot);
+        let key = |out: &mut Writer| write_key(self.number, &slot.key, out);
+        match &slot.held {
+            Held::Open(value) => rows.put_with(key, |out| value.write(out)),
+            Held::Packed(bytes) => rows.put_with(key, |out| out.raw(bytes)),
+            Held::Gone => rows.delete_with(key),
+            Held::Free => unreachable!("changed records stay in memory"),
         }
     }
 
     pub fn checkpoint_begin(&mut self) {
-        for key in std::mem::take(&mut self.changes.gone) {
-            if self.slots.get(&key).is_some_and(|slot| slot.epoch == 0 && slot.value.is_none()) {
-                self.slots.remove(&key);
+        assert!(self.flushing.is_empty(), "one checkpoint at a time");
+        for spot in std::mem::take(&mut self.gone) {
+            let slot = self.slot(Spot(spot));
+            if matches!(slot.held, Held::Gone) && slot.epoch <= self.durable {
+                self.leave(Spot(spot));
             }
         }
-        self.changes.begin();
+        self.flushing = std::mem::take(&mut self.dirty);
+        self.epoch += 1;
     }
 
     /// Encodes up to `max` records; true when none is left.
     pub fn checkpoint_step(&mut self, max: usize, rows: &mut Rows) -> bool {
-        let flushing_epoch = self.changes.epoch - 1;
+        let flushing_epoch = self.epoch - 1;
         for _ in 0..max {
-            let Some(key) = self.changes.flushing.pop() else { break };
-            let slot = self.slots.get_mut(&key).expect("changed records stay in memory");
+            let Some(spot) = self.flushing.pop() else { break };
+            let slot = self.slot(Spot(spot));
             if slot.epoch == flushing_epoch {
-                rows.push(encode(self.number, &key, slot.value.as_ref()));
-                slot.epoch = 0;
-                if slot.value.is_none() {
-                    self.changes.gone.push(key);
+                if matches!(slot.held, Held::Gone) {
+                    self.gone.push(spot);
                 }
+                self.encode(Spot(spot), rows);
+                self.slot_mut(Spot(spot)).encoded = true;
             }
         }
-        let done = self.changes.flushing.is_empty();
-        rows.append(&mut self.changes.saved);
-        done
+        rows.append(&mut self.saved);
+        self.flushing.is_empty()
     }
 
-    /// Drops unchanged records from memory until at most `keep` are left. Never while a
-    /// checkpoint is on its way to the store.
-    pub fn evict(&mut self, keep: usize) {
-        if self.slots.len() <= keep || self.backing.is_none() {
-            return;
+    /// The checkpoint that was begun last is in the store.
+    pub fn checkpoint_done(&mut self) {
+        self.durable = self.epoch - 1;
+    }
+
+    /// Looks at the next `count` records: those that nobody wanted since the last time are packed,
+    /// or leave the memory if `leave` says so and the store has them. Which ones does not show in
+    /// what anybody reads.
+    pub fn settle(&mut self, count: usize, leave: bool) {
+        let all = self.chunks.len() << CHUNK_BITS;
+        for _ in 0..count.min(all) {
+            self.hand = if self.hand + 1 >= all { 0 } else { self.hand + 1 };
+            let at = (self.hand >> CHUNK_BITS, self.hand & ((1 << CHUNK_BITS) - 1));
+            let Some(slot) = self.chunks[at.0].get_mut(at.1) else { continue };
+            if std::mem::take(&mut slot.wanted) || matches!(slot.held, Held::Free) {
+                continue;
+            }
+            let spot = Spot(self.hand as u32);
+            let durable = slot.epoch <= self.durable;
+            if leave && durable && self.backing.is_some() && !matches!(slot.held, Held::Gone) {
+                self.parts[Self::part_of(Self::hash(&slot.key))].complete = false;
+                self.leave(spot);
+            } else if let Held::Open(value) = &slot.held {
+                let mut out = Writer::new();
+                value.write(&mut out);
+                let bytes: Box<[u8]> = out.into_bytes().into();
+                self.bytes += bytes.len() + 16;
+                slot.held = Held::Packed(bytes);
+                self.bytes -= size_of::<V>() + V::HEAP;
+            }
         }
-        let mut over = self.slots.len() - keep;
-        // Which ones go depends on the hash order; what anybody reads does not.
-        self.slots.retain(|_, slot| {
-            let drop = over > 0 && slot.epoch == 0;
-            over -= usize::from(drop);
-            !drop
-        });
-        self.complete = false;
+    }
+
+    /// Whether the key's record is neither in memory nor known to be nowhere: the store has to be
+    /// asked for it.
+    pub fn is_away(&self, key: &K) -> bool {
+        self.spot(key).is_none() && !self.parts[Self::part_of(Self::hash(key))].complete
+    }
+
+    /// Takes in a row that was read from the store without holding the state; the state may have
+    /// got it meanwhile.
+    pub fn supply(&mut self, key: &K, bytes: Box<[u8]>) {
+        if self.is_away(key) {
+            self.put(key.clone(), Held::Packed(bytes), 0);
+        }
+    }
+
+    fn slots(&self) -> impl Iterator<Item = (Spot, &Slot<K, V>)> {
+        let slots = self.chunks.iter().flatten().enumerate();
+        let slots = slots.filter(|(_, slot)| !matches!(slot.held, Held::Free));
+        slots.map(|(at, slot)| (Spot(at as u32), slot))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.parts.iter().all(|part| part.complete)
     }
 
     /// The first `limit` keys after `after`, for the pages of a list. Looks once at every key in
     /// memory, and in the store only at those of the page.
     pub fn keys_after(&self, after: Option<&K>, limit: usize) -> Vec<K> {
         let mut first: BinaryHeap<&K> = BinaryHeap::new();
-        let here = self.slots.iter().filter(|(_, slot)| slot.value.is_some());
-        for (key, _) in here.filter(|(key, _)| after.is_none_or(|after| *key > after)) {
+        let here = self.slots().filter(|(_, slot)| !matches!(slot.held, Held::Gone));
+        let here = here.map(|(_, slot)| &slot.key);
+        for key in here.filter(|key| after.is_none_or(|after| *key > after)) {
             if first.len() < limit {
                 first.push(key);
             } else if first.peek().is_some_and(|last| key < *last) {
@@ -301,12 +548,12 @@ impl<K: Key, V: Record> Table<K, V> {
             }
         }
         let mut keys: Vec<K> = first.into_iter().cloned().collect();
-        if let (false, Some(backing)) = (self.complete, &self.backing) {
+        if let (false, Some(backing)) = (self.is_complete(), &self.backing) {
             let from = after.map_or_else(|| vec![self.number], |key| row_key(self.number, key));
             let mut stored = Vec::new();
             backing.scan(&from, &[self.number + 1], false, &mut |bytes, _| {
                 let key = K::read(&mut Reader::new(&bytes[1..])).expect("keys are ours");
-                if after != Some(&key) && !self.slots.contains_key(&key) {
+                if after != Some(&key) && self.spot(&key).is_none() {
                     stored.push(key);
                 }
                 if stored.len() < limit {
@@ -324,44 +571,44 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Every record, here or in the store, in key order. For hashes and exports.
     pub fn for_each(&self, mut each: impl FnMut(&K, &V) -> ControlFlow<()>) {
-        let mut here: Vec<&K> = self.slots.keys().collect();
-        here.sort_unstable();
+        let mut here: Vec<(&K, Spot)> =
+            self.slots().map(|(spot, slot)| (&slot.key, spot)).collect();
+        here.sort_unstable_by_key(|(key, _)| *key);
         let mut here = here.into_iter().peekable();
         let mut flow = ControlFlow::Continue(());
-        if let (false, Some(backing)) = (self.complete, &self.backing) {
+        if let (false, Some(backing)) = (self.is_complete(), &self.backing) {
             backing.scan(&[self.number], &[self.number + 1], false, &mut |bytes, value| {
                 let key = K::read(&mut Reader::new(&bytes[1..])).expect("keys are ours");
-                while let Some(own) = here.next_if(|own| **own < key) {
-                    self.each_here(own, &mut each)?;
+                while let Some((own, spot)) = here.next_if(|(own, _)| **own < key) {
+                    self.each_here(own, spot, &mut each)?;
                 }
-                if here.next_if(|own| **own == key).is_some() {
-                    return self.each_here(&key, &mut each);
+                if let Some((_, spot)) = here.next_if(|(own, _)| **own == key) {
+                    return self.each_here(&key, spot, &mut each);
                 }
                 flow = each(&key, &decode(self.number, value));
                 flow
             });
         }
         if flow.is_continue() {
-            let _ = here.try_for_each(|own| self.each_here(own, &mut each));
+            let _ = here.try_for_each(|(own, spot)| self.each_here(own, spot, &mut each));
         }
     }
 
     fn each_here(
         &self,
         key: &K,
+        spot: Spot,
         each: &mut impl FnMut(&K, &V) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        match &self.slots[key].value {
-            Some(value) => each(key, value),
+        match self.at(spot) {
+            Some(value) => each(key, &value),
             None => ControlFlow::Continue(()),
         }
     }
 
     pub fn hash_into(&self, add: &mut dyn FnMut(&[u8], &[u8])) {
         self.for_each(|key, value| {
-            if let (key, Some(value)) = encode(self.number, key, Some(value)) {
-                add(&key, &value);
-            }
+            add(&row_key(self.number, key), &bytes_of(value));
             ControlFlow::Continue(())
         });
     }
@@ -372,7 +619,6 @@ pub struct Shelf<K, V> {
     number: u8,
     rows: BTreeMap<K, V>,
     changes: BTreeMap<K, ()>,
-    flushing: Rows,
 }
 
 impl<K: Key, V: Record> Shelf<K, V> {
@@ -385,7 +631,7 @@ impl<K: Key, V: Record> Shelf<K, V> {
                 ControlFlow::Continue(())
             });
         }
-        Shelf { number, rows, changes: BTreeMap::new(), flushing: Vec::new() }
+        Shelf { number, rows, changes: BTreeMap::new() }
     }
 
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
@@ -441,39 +687,40 @@ impl<K: Key, V: Record> Shelf<K, V> {
     }
 
     /// A shelf changes little between checkpoints, so it is encoded at once.
-    pub fn checkpoint_begin(&mut self) {
-        let changes = std::mem::take(&mut self.changes);
-        self.flushing
-            .extend(changes.keys().map(|key| encode(self.number, key, self.rows.get(key))));
-    }
-
-    pub fn checkpoint_take(&mut self, rows: &mut Rows) {
-        rows.append(&mut self.flushing);
+    pub fn checkpoint_begin(&mut self, rows: &mut Rows) {
+        for key in std::mem::take(&mut self.changes).into_keys() {
+            let number = self.number;
+            match self.rows.get(&key) {
+                Some(value) => {
+                    rows.put_with(|out| write_key(number, &key, out), |out| value.write(out));
+                }
+                None => rows.delete_with(|out| write_key(number, &key, out)),
+            }
+        }
     }
 
     pub fn hash_into(&self, add: &mut dyn FnMut(&[u8], &[u8])) {
         for (key, value) in &self.rows {
-            if let (key, Some(value)) = encode(self.number, key, Some(value)) {
-                add(&key, &value);
-            }
+            add(&row_key(self.number, key), &bytes_of(value));
         }
     }
 }
 
+fn write_key<K: Key>(number: u8, key: &K, out: &mut Writer) {
+    out.u8(number);
+    key.write(out);
+}
+
 pub fn row_key<K: Key>(number: u8, key: &K) -> Vec<u8> {
     let mut out = Writer::onto(Vec::with_capacity(40));
-    out.u8(number);
-    key.write(&mut out);
+    write_key(number, key, &mut out);
     out.into_bytes()
 }
 
-fn encode<K: Key, V: Record>(number: u8, key: &K, value: Option<&V>) -> (Vec<u8>, Option<Vec<u8>>) {
-    let bytes = value.map(|value| {
-        let mut out = Writer::new();
-        value.write(&mut out);
-        out.into_bytes()
-    });
-    (row_key(number, key), bytes)
+fn bytes_of<V: Record>(value: &V) -> Vec<u8> {
+    let mut out = Writer::new();
+    value.write(&mut out);
+    out.into_bytes()
 }
 
 /// The store verifies its own checksums, so bytes that do not decode are a bug, and a bug stops.
@@ -482,7 +729,7 @@ fn decode<V: Record>(number: u8, bytes: &[u8]) -> V {
         .unwrap_or_else(|corrupt| panic!("a stored record of table {number}: {corrupt}"))
 }
 
-fn is_empty(backing: &dyn Backing, number: u8) -> bool {
+pub(crate) fn is_empty(backing: &dyn Backing, number: u8) -> bool {
     let mut empty = true;
     backing.scan(&[number], &[number + 1], false, &mut |_, _| {
         empty = false;
@@ -532,22 +779,22 @@ impl Record for u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
 
     use super::*;
 
     /// A store in memory, as a checkpoint would leave it.
     #[derive(Default)]
-    struct Stored(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+    pub(crate) struct Stored(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
 
     impl Stored {
-        fn commit(&self, rows: Rows) {
+        pub fn commit(&self, rows: Rows) {
             let mut map = self.0.lock().unwrap();
-            for (key, value) in rows {
+            for (key, value) in rows.sorted() {
                 match value {
-                    Some(value) => map.insert(key, value),
-                    None => map.remove(&key),
+                    Some(value) => map.insert(key.to_vec(), value.to_vec()),
+                    None => map.remove(key),
                 };
             }
         }
@@ -578,18 +825,21 @@ mod tests {
     }
 
     fn checkpoint(table: &mut Table<u64, u64>, store: &Stored) {
-        let mut rows = Vec::new();
+        let mut rows = Rows::new();
         table.checkpoint_begin();
         while !table.checkpoint_step(1, &mut rows) {}
         store.commit(rows);
+        table.checkpoint_done();
     }
 
     #[test]
     fn a_checkpoint_is_the_state_at_its_beginning() {
         let store = Arc::new(Stored::default());
         let mut table: Table<u64, u64> = Table::new(2, Some(store.clone()));
-        (0..10).for_each(|key| table.insert(key, key));
-        let mut rows = Vec::new();
+        (0..10).for_each(|key| {
+            table.insert(key, key);
+        });
+        let mut rows = Rows::new();
         table.checkpoint_begin();
         for key in 0..10 {
             table.checkpoint_step(1, &mut rows);
@@ -599,6 +849,7 @@ mod tests {
         table.remove(&3);
         while !table.checkpoint_step(1, &mut rows) {}
         store.commit(rows);
+        table.checkpoint_done();
         let again: Table<u64, u64> = Table::new(2, Some(store.clone()));
         assert_eq!(read(&again), (0..10).map(|key| (key, key)).collect::<Vec<_>>());
         checkpoint(&mut table, &store);
@@ -609,10 +860,16 @@ mod tests {
     fn what_was_evicted_is_read_back_and_listed() {
         let store = Arc::new(Stored::default());
         let mut table: Table<u64, u64> = Table::new(2, Some(store.clone()));
-        (0..100).for_each(|key| table.insert(key, key));
+        (0..100).for_each(|key| {
+            table.insert(key, key);
+        });
         checkpoint(&mut table, &store);
-        table.evict(10);
-        assert_eq!(table.len_here(), 10);
+        table.settle(10_000, true);
+        assert_eq!(table.len_here(), 100, "all were just wanted");
+        table.settle(90, true);
+        assert!(table.len_here() < 100);
+        table.settle(10_000, true);
+        assert_eq!(table.len_here(), 0);
         table.remove(&50);
         *table.get_mut(&7).unwrap() = 700;
         assert_eq!(table.get(&7).as_deref(), Some(&700));
@@ -622,8 +879,35 @@ mod tests {
         assert_eq!(table.keys_after(None, 2), [0, 1]);
         assert_eq!(table.keys_after(Some(&98), 9), [99]);
         checkpoint(&mut table, &store);
-        table.evict(0);
+        table.settle(10_000, true);
+        table.settle(10_000, true);
         assert!(table.get(&50).is_none());
         assert_eq!(read(&table).len(), 99);
+    }
+
+    #[test]
+    fn what_is_packed_is_what_it_was_and_what_changed_does_not_leave() {
+        let store = Arc::new(Stored::default());
+        let mut table: Table<u64, u64> = Table::new(2, Some(store.clone()));
+        (0..100).for_each(|key| {
+            table.insert(key, key + 1000);
+        });
+        let open = table.bytes_here();
+        (0..2).for_each(|_| table.settle(10_000, true));
+        assert_eq!(table.len_here(), 100, "nothing of it is in the store");
+        assert!(table.bytes_here() < open, "{} bytes of {open}", table.bytes_here());
+        assert_eq!(read(&table), (0..100).map(|key| (key, key + 1000)).collect::<Vec<_>>());
+        checkpoint(&mut table, &store);
+        *table.get_mut(&5).unwrap() = 1;
+        table.remove(&6);
+        (0..2).for_each(|_| table.settle(10_000, true));
+        assert_eq!(table.len_here(), 2);
+        assert_eq!((table.get(&5).as_deref(), table.get(&6).as_deref()), (Some(&1), None));
+        checkpoint(&mut table, &store);
+        checkpoint(&mut table, &store);
+        (0..2).for_each(|_| table.settle(10_000, true));
+        assert_eq!(table.len_here(), 0);
+        assert_eq!(read(&table).len(), 99);
+        assert_eq!(read(&Table::new(2, Some(store))), read(&table));
     }
 }

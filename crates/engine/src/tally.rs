@@ -8,6 +8,9 @@ use crate::bonds;
 use crate::record::{Click, Counts, Person, TallyKey, TallyOf, add_money};
 use crate::state::State;
 
+/// The kinds that something is counted for.
+const COUNTED: [&str; 5] =
+    ["campaign.shown", "campaign.clicked", "menu.clicked", "offer.clicked", "order.placed"];
 /// Clicks that a person remembers for attribution.
 const CLICKS_KEPT: usize = 16;
 
@@ -42,10 +45,14 @@ pub(crate) fn without_person(state: &mut State, touch: &Touch) {
 }
 
 pub(crate) fn with_person(state: &mut State, person: PersonId, touch: &Touch) {
-    let stage = bonds::subjects_of(state, touch)
+    if !COUNTED.contains(&touch.kind.as_str()) {
+        return;
+    }
+    let stage: Box<str> = bonds::subjects_of(state, touch)
         .first()
         .and_then(|subject| bonds::journey_and_stage(state, person, *subject))
-        .map_or_else(|| "".into(), |(_, stage)| stage);
+        .map_or("", |(_, stage)| stage)
+        .into();
     seen_or_clicked(state, touch, &stage);
     if touch.kind.as_str() == "order.placed" {
         converted(state, person, touch, &stage);

@@ -24,7 +24,7 @@ use model::things::{Area, Campaign, Model, Place, Product};
 use model::touch::{Channel, Location, Money, Source, Touch};
 use model::value::{Map, Value};
 
-use crate::{Effects, History, State, apply};
+use crate::{Effects, EntryRef, History, State, apply};
 
 const GTIN: &str = "09506000134352";
 
@@ -126,7 +126,7 @@ impl World {
         let entry = self.tape.entry(self.tape.records.len() as Seq);
         assert_eq!(entry.body, body);
         let mut effects = Effects::default();
-        let outcome = apply(&mut self.state, &entry, &self.tape, &mut effects);
+        let outcome = apply(&mut self.state, EntryRef::of(&entry), &self.tape, &mut effects);
         for send in effects.sends {
             self.told += &format!("  sends {} about {}\n", send.message, short(send.subject));
         }
@@ -218,10 +218,11 @@ impl World {
 
     fn tell_bonds(&mut self, person: PersonId) {
         let record = self.state.person(person).unwrap();
-        for subject in &record.bonds {
-            let bond = self.state.bond(person, *subject).unwrap();
-            let stage = if bond.stage.is_empty() { "none" } else { &*bond.stage };
-            self.told += &format!("  {person} {} {} {stage}\n", short(*subject), bond.role.name());
+        for bond in &record.bonds {
+            let subject = bond.subject;
+            let stage = self.state.text(bond.stage);
+            let stage = if stage.is_empty() { "none" } else { stage };
+            self.told += &format!("  {person} {} {} {stage}\n", short(subject), bond.role.name());
         }
     }
 
@@ -282,7 +283,7 @@ impl World {
         let mut state = State::open(None);
         for seq in 1..=self.tape.records.len() as Seq {
             let entry = self.tape.entry(seq);
-            apply(&mut state, &entry, &self.tape, &mut Effects::default());
+            apply(&mut state, EntryRef::of(&entry), &self.tape, &mut Effects::default());
         }
         state
     }

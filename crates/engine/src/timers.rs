@@ -3,10 +3,11 @@
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
 
-use crate::bonds;
+use crate::bonds::{self, Moving};
 use crate::fold::{Change, Cx, Send};
 use crate::record::{Bond, Message, TimerKey};
 use crate::state::State;
+use crate::terms::Term;
 
 /// Messages of a bond that are kept for the companion.
 const MESSAGES_KEPT: usize = 32;
@@ -27,10 +28,9 @@ pub(crate) fn fire_due_of(state: &mut State, id: PersonId, cx: &mut Cx<'_>) {
     loop {
         let Some(person) = state.persons.get(&id) else { return };
         let mut due: Option<TimerKey> = None;
-        for subject in &person.bonds {
-            let Some(bond) = state.bonds.get(&(id, *subject)) else { continue };
+        for bond in &person.bonds {
             for (at, timer) in bond.timers.iter().filter(|(at, _)| *at <= cx.now) {
-                let key = TimerKey { due: *at, person: id, subject: *subject, id: timer.clone() };
+                let key = TimerKey { due: *at, person: id, subject: bond.subject, id: *timer };
                 if due.as_ref().is_none_or(|first| key < *first) {
                     due = Some(key);
                 }
@@ -46,17 +46,21 @@ pub(crate) fn fire_due_of(state: &mut State, id: PersonId, cx: &mut Cx<'_>) {
 
 fn fire(state: &mut State, key: &TimerKey, cx: &mut Cx<'_>) {
     state.timers.remove(key);
-    let Some(bond) = state.bonds.get_mut(&(key.person, key.subject)) else { return };
-    bond.timers.retain(|(due, id)| (*due, id) != (key.due, &key.id));
-    let Some((journey, stage)) = bonds::journey_and_stage(state, key.person, key.subject) else {
+    let Some(bond) = state.bond_mut(key.person, key.subject) else { return };
+    bond.timers.retain(|(due, id)| (*due, *id) != (key.due, key.id));
+    let Some((force, stage)) = bonds::force_and_stage(state, key.person, key.subject) else {
         return;
     };
-    let Some(timer) = journey.timers.iter().find(|timer| *timer.id == *key.id) else { return };
-    if journey.stage_no(&stage) != Some(timer.in_stage) {
+    let journey = &force.journey;
+    let Some(at) = force.timers.iter().position(|own| *own == key.id) else { return };
+    let timer = &journey.timers[at];
+    if force.stage_no(stage) != Some(timer.in_stage) {
         return;
     }
+    let (person, subject) = (key.person, key.subject);
+    let about = bonds::About { person, subject, touch: None, now: key.due };
     if let Some(when) = &timer.when
-        && !bonds::holds(state, key.person, key.subject, when, None, key.due)
+        && !bonds::holds(state, about, when)
     {
         return;
     }
@@ -64,9 +68,9 @@ fn fire(state: &mut State, key: &TimerKey, cx: &mut Cx<'_>) {
         send(state, key, &journey.name, message, cx);
     }
     if let Some(to) = timer.to {
-        let by = format!("timer:{}", key.id);
-        let to = journey.stage_name(Some(to)).to_owned();
-        bonds::enter(state, key.person, key.subject, &journey, &to, &by, key.due, cx);
+        let by = format!("timer:{}", timer.id);
+        let moved = Moving { to: force.stage_term(Some(to)), by: &by, time: key.due };
+        bonds::enter(state, key.person, key.subject, &force, moved, cx);
     }
     if let Some(kind) = &timer.touch {
         bonds::move_by_kind(state, key.person, key.subject, kind, key.due, cx);
@@ -75,11 +79,12 @@ fn fire(state: &mut State, key: &TimerKey, cx: &mut Cx<'_>) {
 }
 
 fn send(state: &mut State, key: &TimerKey, journey: &str, message: &str, cx: &mut Cx<'_>) {
-    let bond = state.bonds.get_mut(&(key.person, key.subject)).expect("the caller found it");
+    let id = state.terms.of(message);
+    let bond = state.bond_mut(key.person, key.subject).expect("the caller found it");
     if bond.messages.len() >= MESSAGES_KEPT {
         bond.messages.remove(0);
     }
-    bond.messages.push(Message { id: message.into(), time: key.due, read: false });
+    bond.messages.push(Message { id, time: key.due, read: false });
     if cx.live {
         cx.effects.sends.push(Send {
             person: key.person,
@@ -96,28 +101,32 @@ pub(crate) fn begin(
     state: &mut State,
     person: PersonId,
     subject: Subject,
-    timers: &[(Box<str>, i64)],
+    timers: &[(Term, i64)],
     now: Time,
 ) {
     for (id, after_ms) in timers {
-        let due = now.plus(*after_ms);
-        state.timers.insert(TimerKey { due, person, subject, id: id.clone() }, ());
-        if let Some(bond) = state.bonds.get_mut(&(person, subject)) {
-            bond.timers.push((due, id.clone()));
+        let (due, id) = (now.plus(*after_ms), *id);
+        state.timers.insert(TimerKey { due, person, subject, id }, ());
+        if let Some(bond) = state.bond_mut(person, subject) {
+            bond.timers.push((due, id));
         }
     }
 }
 
 pub(crate) fn cancel(state: &mut State, person: PersonId, subject: Subject) {
-    let Some(bond) = state.bonds.get_mut(&(person, subject)) else { return };
+    if state.bond(person, subject).is_none_or(|bond| bond.timers.is_empty()) {
+        return;
+    }
+    let Some(bond) = state.bond_mut(person, subject) else { return };
     for (due, id) in std::mem::take(&mut bond.timers) {
         state.timers.remove(&TimerKey { due, person, subject, id });
     }
 }
 
 /// For a bond that is no longer in the state.
-pub(crate) fn cancel_all(state: &mut State, person: PersonId, subject: Subject, bond: &Bond) {
+pub(crate) fn cancel_all(state: &mut State, person: PersonId, bond: &Bond) {
     for (due, id) in &bond.timers {
-        state.timers.remove(&TimerKey { due: *due, person, subject, id: id.clone() });
+        let key = TimerKey { due: *due, person, subject: bond.subject, id: *id };
+        state.timers.remove(&key);
     }
 }

@@ -7,31 +7,31 @@ use model::id::PersonId;
 use model::outcome::Outcome;
 use model::value::{Map, Value};
 
+use crate::aliases::name_of;
 use crate::fold::{Change, Cx};
-use crate::index::Entity;
 use crate::record::{Person, Purge, Receipt};
 use crate::state::State;
+use crate::timeline::Topic;
 use crate::{refused, timers};
 
 pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_>) -> Outcome {
-    let Some(person) = state.persons.remove(&id) else {
+    let Some(mut person) = state.persons.remove(&id) else {
         return Outcome::refused("no_such_person", "there is no such person");
     };
     state.meta.persons -= 1;
-    for known in &person.aliases {
-        state.aliases.remove(&known.alias.digest().0);
+    for known in person.aliases.iter() {
+        state.aliases.remove(&name_of(&known.alias));
     }
-    for subject in &person.bonds {
-        if let Some(bond) = state.bonds.remove(&(id, *subject)) {
-            timers::cancel_all(state, id, *subject, &bond);
-        }
-        if let Some(product) = state.products.get_mut(subject) {
+    for bond in &person.bonds {
+        let subject = bond.subject;
+        timers::cancel_all(state, id, bond);
+        if let Some(product) = state.products.get_mut(&subject) {
             forget_in(&mut product.state, &person);
             if product.owner == Some(id) {
                 product.owner = None;
                 product.owned_since = None;
             }
-            cx.changed(Change::Product(*subject));
+            cx.changed(Change::Product(subject));
         }
     }
     for grant in &person.grants {
@@ -42,16 +42,16 @@ pub(crate) fn wipe(state: &mut State, id: PersonId, receipt: u64, cx: &mut Cx<'_
             node.person = None;
         }
     }
-    let mut seqs: Vec<Seq> = state.index.all(&Entity::Person(id));
+    let mut seqs: Vec<Seq> = person.timeline.all(&state.blocks);
+    person.timeline.replace(&[], &mut state.blocks);
     forget_decisions(state, &seqs, cx);
-    seqs.extend(state.index.all(&Entity::Mention(id)));
-    seqs.extend(state.index.all(&Entity::Look(id)));
+    seqs.extend(state.topic(Topic::Mention(id)));
+    seqs.extend(state.topic(Topic::Look(id)));
     seqs.extend(forget_refused(state, &person, cx));
     seqs.sort_unstable();
     seqs.dedup();
-    for entity in [Entity::Person(id), Entity::Mention(id), Entity::Look(id)] {
-        state.index.replace(&entity, Vec::new());
-    }
+    state.set_topic(Topic::Mention(id), &[]);
+    state.set_topic(Topic::Look(id), &[]);
     state.receipts.insert(
         receipt,
         Receipt {
@@ -93,7 +93,7 @@ fn holds_name(value: &Value, person: &Person) -> bool {
 
 /// What was not understood may still name the person.
 fn forget_refused(state: &mut State, person: &Person, cx: &Cx<'_>) -> Vec<Seq> {
-    let all = state.index.all(&Entity::Refused);
+    let all = state.topic(Topic::Refused);
     let (mut keep, mut forget) = (Vec::with_capacity(all.len()), Vec::new());
     cx.history.entries(&all, &mut |entry| {
         let holds = match &entry.body {

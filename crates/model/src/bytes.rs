@@ -209,6 +209,125 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Keys and values that belong together, one behind the other in one piece of memory: what a
+/// checkpoint writes. The last change to a key counts.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    bytes: Vec<u8>,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    at: usize,
+    key_len: u32,
+    /// `DELETED` to delete the key.
+    value_len: u32,
+}
+
+const DELETED: u32 = u32::MAX;
+
+/// Longest key of a row, in bytes.
+pub const ROW_KEY_BYTES_MAX: usize = u16::MAX as usize;
+
+impl Rows {
+    pub fn new() -> Rows {
+        Rows::default()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What they take in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + self.rows.len() * size_of::<Row>()
+    }
+
+    /// # Panics
+    /// When the key is empty or longer than `ROW_KEY_BYTES_MAX`.
+    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.put_with(|out| out.raw(key.as_ref()), |out| out.raw(value.as_ref()));
+    }
+
+    /// Key and value are written straight to where they stay.
+    pub fn put_with(&mut self, key: impl FnOnce(&mut Writer), value: impl FnOnce(&mut Writer)) {
+        let at = self.bytes.len();
+        let mut out = Writer::onto(std::mem::take(&mut self.bytes));
+        key(&mut out);
+        let between = out.as_bytes().len();
+        value(&mut out);
+        self.bytes = out.into_bytes();
+        let (key_len, value_len) = (between - at, self.bytes.len() - between);
+        assert!((1..=ROW_KEY_BYTES_MAX).contains(&key_len), "key of {key_len} bytes");
+        let fits = "a record is far below 4 GiB";
+        self.rows.push(Row {
+            at,
+            key_len: u32::try_from(key_len).expect(fits),
+            value_len: u32::try_from(value_len).expect(fits),
+        });
+    }
+
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) {
+        self.delete_with(|out| out.raw(key.as_ref()));
+    }
+
+    pub fn delete_with(&mut self, key: impl FnOnce(&mut Writer)) {
+        self.put_with(key, |_| {});
+        self.rows.last_mut().expect("just put there").value_len = DELETED;
+    }
+
+    pub fn append(&mut self, other: &mut Rows) {
+        if self.is_empty() {
+            std::mem::swap(self, other);
+            return;
+        }
+        let base = self.bytes.len();
+        self.bytes.append(&mut other.bytes);
+        self.rows.extend(other.rows.drain(..).map(|row| Row { at: row.at + base, ..row }));
+    }
+
+    /// Key and value in the order in which they were put; `None` to delete the key.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.rows.iter().map(|row| self.row(row))
+    }
+
+    fn row(&self, row: &Row) -> (&[u8], Option<&[u8]>) {
+        let between = row.at + row.key_len as usize;
+        let value = (row.value_len != DELETED)
+            .then(|| &self.bytes[between..between + row.value_len as usize]);
+        (&self.bytes[row.at..between], value)
+    }
+
+    /// By key, one for each.
+    pub fn sorted(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        // Most keys differ within their first bytes, which are compared without going to them.
+        let mut order: Vec<(u128, u32)> = (0..self.rows.len() as u32)
+            .map(|number| (first_bytes(self.row(&self.rows[number as usize]).0), number))
+            .collect();
+        let key = |number: u32| self.row(&self.rows[number as usize]).0;
+        order.sort_unstable_by(|a, b| {
+            let by_rest = || key(a.1).cmp(key(b.1)).then(b.1.cmp(&a.1));
+            a.0.cmp(&b.0).then_with(by_rest)
+        });
+        // Of equal keys the one that was put last stands first.
+        order.dedup_by(|later, first| later.0 == first.0 && key(later.1) == key(first.1));
+        order.into_iter().map(|(_, number)| self.row(&self.rows[number as usize]))
+    }
+}
+
+/// Sorts as the key does, as far as it goes.
+fn first_bytes(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let len = key.len().min(16);
+    first[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +344,28 @@ mod tests {
         uints.iter().for_each(|uint| assert_eq!(input.uint(), Ok(*uint)));
         ints.iter().for_each(|int| assert_eq!(input.int(), Ok(*int)));
         assert!(input.is_empty());
+    }
+
+    #[test]
+    fn rows_are_sorted_and_the_last_change_counts() {
+        let mut rows = Rows::new();
+        rows.put(b"b", b"1");
+        rows.put(b"a long key that begins like another", b"2");
+        rows.put(b"a long key that begins", b"3");
+        rows.put(b"b", b"");
+        let mut more = Rows::new();
+        more.put(b"a", b"4");
+        more.delete(b"a long key that begins");
+        rows.append(&mut more);
+        let sorted: Vec<_> = rows.sorted().collect();
+        let want: [(&[u8], Option<&[u8]>); 4] = [
+            (b"a", Some(b"4")),
+            (b"a long key that begins", None),
+            (b"a long key that begins like another", Some(b"2")),
+            (b"b", Some(b"")),
+        ];
+        assert_eq!(sorted, want);
+        assert_eq!((rows.len(), rows.iter().count()), (6, 6));
     }
 
     #[test]

@@ -2,33 +2,34 @@
 //! very same steps: append a group, sync it, fold it in; write checkpoints; overwrite what wipes
 //! ask for.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use engine::{Change, Effects, Send, State};
-use model::bytes::{Reader, Writer};
-use model::entry::{Body, Entry, Seq};
+use engine::table::FixedSet;
+use engine::{Change, Effects, EntryRef, Send, State};
+use model::bytes::{Reader, Rows, Writer};
+use model::entry::{Body, Seq};
 use model::id::Time;
 use model::outcome::Outcome;
 use parking_lot::RwLock;
-use storage::{Batch, Disk, Log, LogOptions, LogReader, StorageError, Store};
+use storage::{Disk, Log, LogOptions, LogReader, StorageError, Store};
 
 use crate::adapt::{LogHistory, StoreBacking, decode};
 
-/// Entries that are folded in under one hold of the state's lock: readers wait this long at most.
-const FOLD_AT_ONCE: usize = 256;
+/// Entries that are folded in under one hold of the state's lock: readers wait this long at most,
+/// some hundred microseconds.
+const FOLD_AT_ONCE: usize = 32;
 
 #[derive(Clone, Debug)]
 pub struct Options {
     pub log: LogOptions,
-    /// Unchanged records of each kind that stay in memory after a checkpoint.
-    pub keep_in_memory: usize,
+    /// About what records may take in memory, in bytes, between checkpoints.
+    pub memory: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { log: LogOptions::default(), keep_in_memory: 4_000_000 }
+        Options { log: LogOptions::default(), memory: 4 << 30 }
     }
 }
 
@@ -84,7 +85,7 @@ pub struct Core<D: Disk, S: Store + 'static> {
 /// A checkpoint's way from the state to the store.
 enum Checkpoint {
     None,
-    Encoding { rows: engine::table::Rows, covered: Covered },
+    Encoding { rows: Rows, covered: Covered },
     Writing { covered: Covered },
 }
 
@@ -151,35 +152,34 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     pub fn submit(
         &mut self,
         now: Time,
-        submissions: Vec<Vec<Body>>,
+        submissions: &[Vec<Body>],
         told: &mut Told,
     ) -> Result<Vec<Answers>, StorageError> {
         let now = now.max(self.time());
         let mut answers: Vec<Answers> = Vec::with_capacity(submissions.len());
-        let mut entries: Vec<(usize, usize, Entry)> = Vec::new();
-        let mut group: HashSet<u128> = HashSet::new();
-        for (which, bodies) in submissions.into_iter().enumerate() {
-            let mut answer: Answers = Vec::with_capacity(bodies.len());
-            for (place, body) in bodies.into_iter().enumerate() {
-                if self.is_repeated(&body, &mut group) {
-                    answer.push((0, Outcome::Duplicate));
-                    continue;
-                }
-                let seq = self.append(now, &body);
-                answer.push((seq, Outcome::accepted()));
-                entries.push((which, place, Entry { seq, time: now, body }));
-            }
-            answers.push(answer);
+        let mut group: FixedSet<u64> = FixedSet::default();
+        for bodies in submissions {
+            let repeated = self.repeated(bodies, &mut group);
+            let append = |(body, repeated): (&Body, bool)| match repeated {
+                true => (0, Outcome::Duplicate),
+                false => (self.append(now, body), Outcome::accepted()),
+            };
+            answers.push(bodies.iter().zip(repeated).map(append).collect());
         }
         self.log.commit()?;
-        self.fold(entries, &mut answers, told);
+        self.fold(now, submissions, &mut answers, told);
         Ok(answers)
     }
 
     /// Messages that were counted, or stand twice in this group, do not reach the log at all.
-    fn is_repeated(&self, body: &Body, group: &mut HashSet<u128>) -> bool {
-        let Body::Touch(touch) = body else { return false };
-        touch.id.0 != 0 && (!group.insert(touch.id.0) || self.state.read().is_seen(touch.id))
+    fn repeated(&self, bodies: &[Body], group: &mut FixedSet<u64>) -> Vec<bool> {
+        let state = self.state.read();
+        let is_repeated = |body: &Body| {
+            let Body::Touch(touch) = body else { return false };
+            touch.id.0 != 0
+                && (!group.insert(engine::seen_key(touch.id)) || state.is_seen(touch.id))
+        };
+        bodies.iter().map(is_repeated).collect()
     }
 
     fn append(&mut self, now: Time, body: &Body) -> Seq {
@@ -191,19 +191,26 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
 
     fn fold(
         &mut self,
-        entries: Vec<(usize, usize, Entry)>,
+        now: Time,
+        submissions: &[Vec<Body>],
         answers: &mut [Answers],
         told: &mut Told,
     ) {
         let history = LogHistory(self.reader.clone());
         let mut effects = Effects::default();
-        for some in entries.chunks(FOLD_AT_ONCE) {
-            let mut state = self.state.write();
-            for (which, place, entry) in some {
-                answers[*which][*place].1 =
-                    engine::apply(&mut state, entry, &history, &mut effects);
+        for (bodies, answers) in submissions.iter().zip(answers) {
+            let some = bodies.chunks(FOLD_AT_ONCE).zip(answers.chunks_mut(FOLD_AT_ONCE));
+            for (bodies, answers) in some {
+                let mut state = self.state.write();
+                for (body, (seq, outcome)) in bodies.iter().zip(answers) {
+                    // Those with the place 0 did not reach the log.
+                    if *seq != 0 {
+                        let entry = EntryRef { seq: *seq, time: now, body };
+                        *outcome = engine::apply(&mut state, entry, &history, &mut effects);
+                    }
+                }
+                told.seq = state.seq();
             }
-            told.seq = state.seq();
         }
         told.purges |= !effects.purges.is_empty();
         told.sends.append(&mut effects.sends);
@@ -218,7 +225,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
             return false;
         }
         let mut state = self.state.write();
-        let mut rows = Vec::new();
+        let mut rows = Rows::new();
         let purges = state.purges().map(|(receipt, seqs)| (receipt, seqs.to_vec())).collect();
         let covered = Covered { seq: state.seq(), purges };
         state.checkpoint_begin(&mut rows);
@@ -226,24 +233,17 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         true
     }
 
-    /// Encodes up to `max` records of each kind; gives the batch when all are in it. Whoever
-    /// commits the batch to the store then calls [`Core::checkpoint_written`].
-    pub fn checkpoint_step(&mut self, max: usize) -> Option<Batch> {
+    /// Encodes up to `max` records of each kind; gives the rows when all are in them. Whoever
+    /// commits them to the store then calls [`Core::checkpoint_written`].
+    pub fn checkpoint_step(&mut self, max: usize) -> Option<Rows> {
         let Checkpoint::Encoding { rows, .. } = &mut self.checkpoint else { return None };
         if !self.state.write().checkpoint_step(max, rows) {
             return None;
         }
         let before = std::mem::replace(&mut self.checkpoint, Checkpoint::None);
         let Checkpoint::Encoding { rows, covered } = before else { return None };
-        let mut batch = Batch::with_capacity(rows.len());
-        for (key, value) in rows {
-            match value {
-                Some(value) => batch.put(key, value),
-                None => batch.delete(key),
-            }
-        }
         self.checkpoint = Checkpoint::Writing { covered };
-        Some(batch)
+        Some(rows)
     }
 
     pub fn is_checkpoint_encoding(&self) -> bool {
@@ -254,8 +254,23 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     pub fn checkpoint_written(&mut self) -> Covered {
         let before = std::mem::replace(&mut self.checkpoint, Checkpoint::None);
         let Checkpoint::Writing { covered } = before else { return Covered::default() };
-        self.state.write().checkpoint_done(self.options.keep_in_memory);
+        self.state.write().checkpoint_done();
         covered
+    }
+
+    /// How often [`Core::settle`] is called now: for this share of all records, and so that as many
+    /// can leave as have come if memory is short.
+    pub fn settle_steps(&self, share: f64, come: usize) -> usize {
+        let state = self.state.read();
+        let looked = (state.records_here() as f64 * share.min(1.0)) as usize;
+        let short = state.bytes_here() > self.options.memory;
+        (looked + if short { come * 8 } else { 0 }).div_ceil(256)
+    }
+
+    /// Packs the next `count` records of each kind that nobody asked for lately; over the memory's
+    /// budget, what the store has leaves.
+    pub fn settle(&mut self, count: usize) {
+        self.state.write().settle(count, self.options.memory);
     }
 
     /// A whole checkpoint at once, for a graceful stop and for the simulator.
@@ -263,7 +278,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         self.checkpoint_begin();
         loop {
             if let Some(batch) = self.checkpoint_step(usize::MAX) {
-                self.store.commit(batch)?;
+                self.store.commit(&batch)?;
                 return Ok(self.checkpoint_written());
             }
         }
@@ -287,7 +302,7 @@ pub fn replay<D: Disk>(
     let mut unreadable = None;
     let read = reader.for_each(from, |record| match decode(&record) {
         Ok(entry) => {
-            engine::apply(state, &entry, &history, &mut effects);
+            engine::apply(state, EntryRef::of(&entry), &history, &mut effects);
             effects = Effects::default();
             count += 1;
             ControlFlow::Continue(())

@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use engine::State;
+use model::bytes::Rows;
 use model::entry::{Body, Seq};
 use model::id::Time;
 use model::limits;
 use model::outcome::Outcome;
 use parking_lot::{RwLock, RwLockReadGuard};
-use storage::{Batch, Disk, LogReader, StorageError, Store};
+use storage::{Disk, LogReader, StorageError, Store};
 use tokio::sync::oneshot;
 
 use crate::core::{Answers, Core, Covered, Told, purge_log};
@@ -26,7 +27,11 @@ const GROUP_SUBMISSIONS: usize = 1_024;
 /// Bodies that may wait in all before new ones are turned away.
 const QUEUE_BODIES: usize = 100_000;
 /// Records of each kind that are encoded for a checkpoint between two groups.
-const CHECKPOINT_STEP: usize = 2_000;
+const CHECKPOINT_STEP: usize = 1_000;
+/// How long it takes until a record that nobody asks for is packed, at least.
+const SETTLE_ROUND: Duration = Duration::from_secs(15);
+/// Records of each kind that are looked at under one hold of the state's lock.
+const SETTLE_AT_ONCE: usize = 256;
 /// How long the loop sleeps when nobody wants anything: timers are late by this at most.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -59,7 +64,7 @@ pub enum Busy {
 
 /// What can happen to the loop.
 enum Event {
-    Submit { bodies: Vec<Body>, answer: oneshot::Sender<Result<Answers, Busy>> },
+    Submit { bodies: Vec<Body>, answer: Answering },
     CheckpointWritten(Result<(), StorageError>),
     Purged { receipts: Vec<(u64, u64)>, result: Result<(), StorageError> },
     Stop,
@@ -108,12 +113,13 @@ impl<D: Disk> Handle<D> {
     /// Brings bodies to the log. The answer comes after the sync, with each body's place in the
     /// log and what became of it.
     pub async fn submit(&self, bodies: Vec<Body>) -> Result<Answers, Busy> {
-        self.offer(bodies)?.await.unwrap_or(Err(Busy::Stopped))
+        self.offer(bodies)?.await.unwrap_or(Err(Busy::Stopped)).map(|(answers, _)| answers)
     }
 
     /// For threads outside the async world.
     pub fn submit_blocking(&self, bodies: Vec<Body>) -> Result<Answers, Busy> {
-        self.offer(bodies)?.blocking_recv().unwrap_or(Err(Busy::Stopped))
+        let answered = self.offer(bodies)?.blocking_recv().unwrap_or(Err(Busy::Stopped));
+        answered.map(|(answers, _)| answers)
     }
 
     /// Brings bodies to the log without waiting for what becomes of them.
@@ -121,7 +127,7 @@ impl<D: Disk> Handle<D> {
         self.offer(bodies).map(drop)
     }
 
-    fn offer(&self, bodies: Vec<Body>) -> Result<oneshot::Receiver<Result<Answers, Busy>>, Busy> {
+    fn offer(&self, bodies: Vec<Body>) -> Result<oneshot::Receiver<Answered>, Busy> {
         let count = bodies.len();
         if self.gauges.stopped.load(Ordering::Relaxed) {
             return Err(Busy::Stopped);
@@ -193,6 +199,7 @@ pub fn start<D: Disk, S: Store + 'static>(
                 events: own,
                 gauges,
                 checkpoint_last: started,
+                settled_last: started,
                 wipe_since: None,
                 purging: false,
                 last_seq: 0,
@@ -214,18 +221,24 @@ struct Loop<D: Disk, S: Store + 'static, C, T> {
     events: SyncSender<Event>,
     gauges: Arc<Gauges>,
     checkpoint_last: Instant,
+    settled_last: Instant,
     wipe_since: Option<Instant>,
     purging: bool,
     /// The position of the last checkpoint.
     last_seq: Seq,
 }
 
-type Waiting = Vec<(usize, oneshot::Sender<Result<Answers, Busy>>)>;
+/// The bodies go back with the answer: whoever made them takes them apart, not the loop.
+type Answered = Result<(Answers, Vec<Body>), Busy>;
+type Answering = oneshot::Sender<Answered>;
+type Waiting = Vec<Answering>;
 
 impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C, T> {
     fn run(&mut self) -> Result<(), StorageError> {
         loop {
             let (mut bodies, mut waiting) = (Vec::new(), Waiting::new());
+            // The loop's own come behind all that somebody waits for.
+            let mut own: Vec<Body> = Vec::new();
             let mut go_on = true;
             let wait = if self.core.is_checkpoint_encoding() { Duration::ZERO } else { IDLE };
             let mut next = self.inbox.recv_timeout(wait);
@@ -234,7 +247,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                 match next {
                     Ok(Event::Submit { bodies: more, answer }) => {
                         count += more.len();
-                        waiting.push((more.len(), answer));
+                        waiting.push(answer);
                         bodies.push(more);
                     }
                     Ok(Event::CheckpointWritten(result)) => self.checkpoint_written(result)?,
@@ -244,7 +257,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                         let done = receipts
                             .into_iter()
                             .map(|(receipt, records)| Body::Purged { receipt, records });
-                        bodies.push(done.collect());
+                        own.extend(done);
                     }
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
                         self.gauges.stopping.store(true, Ordering::Relaxed);
@@ -257,8 +270,12 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                 }
                 next = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
             }
+            if !own.is_empty() {
+                bodies.push(own);
+            }
             self.group(bodies, waiting)?;
             self.checkpoint()?;
+            self.settle(count);
             if !go_on {
                 return Ok(());
             }
@@ -273,10 +290,10 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
             }
             bodies.push(vec![Body::Tick]);
         }
-        let count: usize = waiting.iter().map(|(count, _)| count).sum();
+        let count: usize = bodies[..waiting.len()].iter().map(Vec::len).sum();
         let mut told = Told::default();
         let begun = Instant::now();
-        let result = self.core.submit(now, bodies, &mut told);
+        let result = self.core.submit(now, &bodies, &mut told);
         let spent = begun.elapsed().as_micros() as u64;
         self.gauges.sync_micros.fetch_add(spent, Ordering::Relaxed);
         self.gauges.groups.fetch_add(1, Ordering::Relaxed);
@@ -292,20 +309,21 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                     self.wipe_since.get_or_insert_with(Instant::now);
                 }
                 (self.tell)(told);
-                for ((_, waiting), answer) in waiting.into_iter().zip(answers) {
+                for (waiting, answered) in waiting.into_iter().zip(answers.into_iter().zip(bodies))
+                {
                     // Whoever no longer waits has gone away; the entry stands all the same.
-                    let _ = waiting.send(Ok(answer));
+                    let _ = waiting.send(Ok(answered));
                 }
                 Ok(())
             }
             Err(StorageError::DiskFull { .. }) => {
-                for (_, waiting) in waiting {
+                for waiting in waiting {
                     let _ = waiting.send(Err(Busy::DiskFull));
                 }
                 Ok(())
             }
             Err(error) => {
-                for (_, waiting) in waiting {
+                for waiting in waiting {
                     let _ = waiting.send(Err(Busy::Stopped));
                 }
                 Err(error)
@@ -328,12 +346,26 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         Ok(())
     }
 
+    /// Goes over all records in memory about once in `SETTLE_ROUND`, and faster where as many have
+    /// to leave as come.
+    fn settle(&mut self, come: usize) {
+        let since = self.settled_last.elapsed();
+        if come == 0 && since < IDLE {
+            return;
+        }
+        self.settled_last = Instant::now();
+        let share = since.as_secs_f64() / SETTLE_ROUND.as_secs_f64();
+        for _ in 0..self.core.settle_steps(share, come) {
+            self.core.settle(SETTLE_AT_ONCE);
+        }
+    }
+
     /// The store syncs on a thread of its own; the loop goes on.
-    fn write_behind(&mut self, batch: Batch) {
+    fn write_behind(&mut self, batch: Rows) {
         let (store, events) = (self.core.store(), self.events.clone());
         let gauges = self.gauges.clone();
         let written = move || {
-            let _ = events.send(Event::CheckpointWritten(commit(&*store, batch, &gauges)));
+            let _ = events.send(Event::CheckpointWritten(commit(&*store, &batch, &gauges)));
         };
         std::thread::Builder::new()
             .name("everbond-checkpoint".into())
@@ -379,7 +411,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         // A checkpoint that is on its way has to arrive before the last one begins.
         while !self.core.checkpoint_begin() {
             if let Some(batch) = self.core.checkpoint_step(usize::MAX) {
-                self.core.store().commit(batch)?;
+                self.core.store().commit(&batch)?;
                 self.core.checkpoint_written();
                 continue;
             }
@@ -389,7 +421,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
             }
         }
         if let Some(batch) = self.core.checkpoint_step(usize::MAX) {
-            self.core.store().commit(batch)?;
+            self.core.store().commit(&batch)?;
             self.core.checkpoint_written();
         }
         self.core.close()
@@ -397,9 +429,9 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
 }
 
 /// A full disk is waited for: the log has everything meanwhile, and refuses what does not fit.
-fn commit(store: &impl Store, batch: Batch, gauges: &Gauges) -> Result<(), StorageError> {
+fn commit(store: &impl Store, batch: &Rows, gauges: &Gauges) -> Result<(), StorageError> {
     loop {
-        match store.commit(batch.clone()) {
+        match store.commit(batch) {
             Err(StorageError::DiskFull { .. }) if !gauges.stopping.load(Ordering::Relaxed) => {
                 std::thread::sleep(Duration::from_secs(1));
             }

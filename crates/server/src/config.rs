@@ -334,10 +334,9 @@ impl Config {
         self.memory_mib * 1024 * 1024 / 4
     }
 
-    /// How many unchanged records of each kind stay in memory. One of each kind, with the
-    /// multiples that the state keeps of aliases, bonds and message ids, takes about 2,400 bytes.
-    pub fn keep_in_memory(&self) -> usize {
-        (self.memory_mib * 1024 * 1024 / 4 * 3 / 2_400) as usize
+    /// What records may take.
+    pub fn memory_bytes(&self) -> usize {
+        (self.memory_mib * 1024 * 1024 / 4 * 3) as usize
     }
 }
 

@@ -101,7 +101,8 @@ fn look(
     let bond = state.bond(id, decision.subject);
     let fresh = bond.is_some_and(|bond| {
         let seen = |item: &Item| {
-            bond.shown.iter().any(|(what, shown)| *what == item.what as u8 && *shown == item.id)
+            let term = state.term(&item.id);
+            term.is_some_and(|term| bond.shown.contains(&(item.what as u8, term)))
         };
         let shown = decision.items.iter().filter(|item| item.why.is_shown());
         shown.filter(|item| item.what != What::Step).any(|item| !seen(item))

@@ -132,7 +132,7 @@ struct Numbers {
     uptime_s: f64,
     gauges: Gauges,
     meta: engine::Meta,
-    in_memory: [(&'static str, usize); 6],
+    in_memory: [(&'static str, usize); 5],
     purges: usize,
     requests: Vec<(String, u16, u64, u64)>,
     streams: usize,

@@ -95,7 +95,7 @@ pub fn open_folder(config: &Config) -> Result<Folder, StartError> {
     let data = Arc::new(DataDir::open(&config.data).map_err(StartError::Storage)?);
     let store = LsmStore::open(data.store_folder(), config.cache_bytes());
     let store = Arc::new(store.map_err(StartError::Storage)?);
-    let options = Options { log: LogOptions::default(), keep_in_memory: config.keep_in_memory() };
+    let options = Options { log: LogOptions::default(), memory: config.memory_bytes() };
     let opened = Core::open(data.log_disk(), store.clone(), options);
     let (core, opened) = opened.map_err(StartError::Open)?;
     Ok(Folder { data, store, core, opened })

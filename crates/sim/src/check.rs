@@ -192,7 +192,7 @@ fn absent(name: &str, bytes: &[u8], place: &str) {
 fn check_names(state: &State) {
     for id in state.persons_after(None, usize::MAX) {
         let person = state.person(id).expect("it was just listed");
-        for known in &person.aliases {
+        for known in person.aliases.iter() {
             let owner = state.person_by_alias(&known.alias);
             assert_eq!(owner, Some(id), "{} has {}, which leads elsewhere", id, known.alias);
         }

@@ -101,7 +101,8 @@ impl Run {
         loop {
             let options = Options {
                 log: LogOptions { segment_bytes: 32 << 10, salt: Some(self.plan.seed) },
-                keep_in_memory: 16,
+                // So little that records leave all the time.
+                memory: 4_000,
             };
             match Core::open(self.disk.clone(), self.store.clone(), options) {
                 Ok((core, _)) => {
@@ -181,7 +182,7 @@ impl Run {
         let bodies: Vec<Body> = submissions.iter().flatten().cloned().collect();
         let forget = self.names_to_forget(&bodies);
         let mut told = Told::default();
-        match self.core().submit(now, submissions, &mut told) {
+        match self.core().submit(now, &submissions, &mut told) {
             Ok(answers) => {
                 let answers: Vec<(Seq, Outcome)> = answers.into_iter().flatten().collect();
                 let state = self.core().state();
@@ -238,6 +239,7 @@ impl Run {
         }
         let batch = loop {
             let step = if self.closing { usize::MAX } else { 1 + self.load.dice.below(8) };
+            self.core().settle(step);
             if let Some(batch) = self.core().checkpoint_step(step) {
                 break batch;
             }
@@ -250,7 +252,7 @@ impl Run {
                 return;
             }
         };
-        self.store.commit(batch).expect("the store in memory takes it");
+        self.store.commit(&batch).expect("the store in memory takes it");
         let covered = self.core().checkpoint_written();
         let reader = self.core().reader();
         let mut done = Vec::new();

@@ -12,7 +12,7 @@ use model::things::{Area, Campaign, Model, Place, Product};
 use model::touch::{Channel, Location, Money, Source, Touch};
 use model::value::{Map, Value};
 
-use engine::{Entity, State};
+use engine::{Entity, State, Topic};
 
 use crate::dice::Dice;
 
@@ -125,10 +125,12 @@ impl Workload {
                 reason: "it was not understood".into(),
                 raw: self.person()[0].value.as_bytes().into(),
             },
-            99 if self.dice.once_in(2) => match state.timeline(&Entity::Refused, None, 3).pop() {
-                Some(seq) => Body::RefusedDone { seq },
-                None => Body::Tick,
-            },
+            99 if self.dice.once_in(2) => {
+                match state.timeline(&Entity::Topic(Topic::Refused), None, 3).pop() {
+                    Some(seq) => Body::RefusedDone { seq },
+                    None => Body::Tick,
+                }
+            }
             _ => Body::PutMapping { pairs: vec![("Coffee".into(), "product.used".into())] },
         }
     }

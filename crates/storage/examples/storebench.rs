@@ -1,10 +1,11 @@
 //! Measures the checkpoint store: `storebench FOLDER [KEYS] [BATCH] [BATCHES]`. Loads KEYS records
 //! of 300 bytes, then commits batches of changed ones while another thread reads, then purges.
 
+use model::bytes::Rows;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use storage::{Batch, LsmStore, StorageError, Store};
+use storage::{LsmStore, StorageError, Store};
 
 fn key(n: u64) -> [u8; 17] {
     let mut key = [1; 17];
@@ -54,12 +55,12 @@ fn main() -> Result<(), StorageError> {
 }
 
 fn timed(what: &str, store: &LsmStore, numbers: Vec<u64>) -> Result<(), StorageError> {
-    let mut batch = Batch::with_capacity(numbers.len());
+    let mut batch = Rows::new();
     for n in &numbers {
         batch.put(key(*n), vec![*n as u8; 300]);
     }
     let begin = Instant::now();
-    store.commit(batch)?;
+    store.commit(&batch)?;
     let (seconds, n) = (begin.elapsed().as_secs_f64(), numbers.len());
     let mb = store.disk_bytes()? as f64 / 1e6;
     println!("{what}: {n} keys in {seconds:.2} s, {:.0}/s, {mb:.0} MB", n as f64 / seconds);

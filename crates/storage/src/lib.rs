@@ -24,7 +24,7 @@ pub use log::{Log, LogOptions, OwnedRecord, Record, Recovery};
 pub use lsm::LsmStore;
 pub use reader::{LogReader, Scan};
 pub use scrub::{Damage, Hit, Report, find_bytes, verify_log};
-pub use store::{Batch, CommitFault, Each, KEY_BYTES_MAX, MemStore, Store};
+pub use store::{CommitFault, Each, MemStore, Store};
 
 #[cfg(test)]
 mod log_tests;

@@ -11,12 +11,13 @@
 //! wipes, purge once.
 
 use crate::error::StorageError;
-use crate::store::{Batch, Each, Store, bounds};
+use crate::store::{Each, Store, bounds};
 use lsm_tree::config::{CompressionPolicy, RestartIntervalPolicy};
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, InternalValue, SeqNo,
     SequenceNumberCounter, ValueType,
 };
+use model::bytes::Rows;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
@@ -167,7 +168,7 @@ impl Store for LsmStore {
         Ok(())
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StorageError> {
+    fn commit(&self, batch: &Rows) -> Result<(), StorageError> {
         let inner = &self.inner;
         if batch.is_empty() {
             return Ok(());
@@ -219,9 +220,9 @@ impl Inner {
     }
 
     /// Writes the batch into new tables and puts them into the manifest. The caller holds `commit`.
-    fn write(&self, batch: Batch) -> Result<(), StorageError> {
+    fn write(&self, batch: &Rows) -> Result<(), StorageError> {
         let number = self.numbers.next();
-        let items = batch.sorted().into_iter().map(|(key, value)| {
+        let items = batch.sorted().map(|(key, value)| {
             Ok(match value {
                 Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
                 None => InternalValue::new_tombstone(key, number),

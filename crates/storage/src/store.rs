@@ -3,12 +3,10 @@
 //! `MemStore`, for the simulator, is in memory and can crash.
 
 use crate::error::StorageError;
+use model::bytes::Rows;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-
-/// Longest key, in bytes.
-pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
 
 /// Receives a key and its value; says whether to go on.
 pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
@@ -31,68 +29,13 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// `DiskFull`: nothing was kept, try again. Any other error: the store takes no more commits.
-    fn commit(&self, batch: Batch) -> Result<(), StorageError>;
+    fn commit(&self, batch: &Rows) -> Result<(), StorageError>;
 
     /// Makes certain that no file holds a key or value that was deleted or overwritten before this
     /// call. Reads and commits go on meanwhile.
     fn purge(&self) -> Result<(), StorageError>;
 
     fn disk_bytes(&self) -> Result<u64, StorageError>;
-}
-
-/// Changes that belong together. The last change to a key counts.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-}
-
-impl Batch {
-    pub fn new() -> Batch {
-        Batch::default()
-    }
-
-    pub fn with_capacity(changes: usize) -> Batch {
-        Batch { changes: Vec::with_capacity(changes) }
-    }
-
-    /// # Panics
-    /// When the key is empty or longer than `KEY_BYTES_MAX`.
-    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.change(key.into(), Some(value.into()));
-    }
-
-    /// # Panics
-    /// As `put`.
-    pub fn delete(&mut self, key: impl Into<Vec<u8>>) {
-        self.change(key.into(), None);
-    }
-
-    fn change(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        assert!(!key.is_empty() && key.len() <= KEY_BYTES_MAX, "key of {} bytes", key.len());
-        self.changes.push((key, value));
-    }
-
-    pub fn len(&self) -> usize {
-        self.changes.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// The changes by key, one for each.
-    pub(crate) fn sorted(mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-        // Stable, so the last change to a key is the last of its neighbours.
-        self.changes.sort_by(|a, b| a.0.cmp(&b.0));
-        self.changes.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                std::mem::swap(later, earlier);
-            }
-            same
-        });
-        self.changes
-    }
 }
 
 /// How the next commit of a `MemStore` fails.
@@ -138,13 +81,13 @@ impl MemStore {
         self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn apply(&self, batch: Batch) {
+    fn apply(&self, batch: &Rows) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         let map = Arc::make_mut(&mut map);
         for (key, value) in batch.sorted() {
             match value {
-                Some(value) => map.insert(key, value),
-                None => map.remove(&key),
+                Some(value) => map.insert(key.to_vec(), value.to_vec()),
+                None => map.remove(key),
             };
         }
     }
@@ -173,7 +116,7 @@ impl Store for MemStore {
         Ok(())
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StorageError> {
+    fn commit(&self, batch: &Rows) -> Result<(), StorageError> {
         let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
         if *poisoned {
             return Err(StorageError::Poisoned { why: "a fault that the test made".into() });

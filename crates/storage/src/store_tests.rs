@@ -4,9 +4,10 @@
 
 use crate::sim_disk::SimDisk;
 use crate::{
-    Batch, CommitFault, DataDir, Log, LogOptions, LsmStore, MemStore, RealDisk, StorageError,
-    Store, find_bytes, verify_log,
+    CommitFault, DataDir, Log, LogOptions, LsmStore, MemStore, RealDisk, StorageError, Store,
+    find_bytes, verify_log,
 };
+use model::bytes::Rows;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -22,8 +23,8 @@ fn lsm(path: &Path) -> LsmStore {
     LsmStore::open(path, 1 << 20).unwrap()
 }
 
-fn put(pairs: &[(&str, &str)]) -> Batch {
-    let mut batch = Batch::new();
+fn put(pairs: &[(&str, &str)]) -> Rows {
+    let mut batch = Rows::new();
     for (key, value) in pairs {
         batch.put(*key, *value);
     }
@@ -42,7 +43,7 @@ fn listed(store: &dyn Store, from: &str, to: &str, reverse: bool) -> String {
 }
 
 fn check_reading(store: &dyn Store) {
-    store.commit(put(&[("b", "2"), ("a", "1"), ("c", "3"), ("b", "22")])).unwrap();
+    store.commit(&put(&[("b", "2"), ("a", "1"), ("c", "3"), ("b", "22")])).unwrap();
     assert_eq!(listed(store, "a", "", false), "a=1 b=22 c=3 ");
     assert_eq!(listed(store, "a", "c", true), "b=22 a=1 ");
     assert_eq!(listed(store, "b", "a", false), "");
@@ -50,7 +51,7 @@ fn check_reading(store: &dyn Store) {
     batch.delete("b");
     batch.delete("c");
     batch.delete("nothing");
-    store.commit(batch).unwrap();
+    store.commit(&batch).unwrap();
     assert_eq!(listed(store, "a", "", false), "a=1 d=4 ");
     assert_eq!(store.get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
     assert_eq!(store.get(b"b").unwrap(), None);
@@ -83,7 +84,7 @@ fn both_stores_agree_on_random_batches() {
         (random >> 33) % n
     };
     for round in 0..60 {
-        let mut batch = Batch::new();
+        let mut batch = Rows::new();
         for _ in 0..below(300) {
             let key = format!("key{:04}", below(1000));
             if below(3) == 0 {
@@ -92,8 +93,8 @@ fn both_stores_agree_on_random_batches() {
                 batch.put(key, format!("{round}-{}", below(1_000_000)));
             }
         }
-        mem.commit(batch.clone()).unwrap();
-        store.commit(batch).unwrap();
+        mem.commit(&batch).unwrap();
+        store.commit(&batch).unwrap();
         match below(12) {
             0 => store.purge().unwrap(),
             1 => {
@@ -116,17 +117,17 @@ fn both_stores_agree_on_random_batches() {
 #[test]
 fn a_crash_of_the_memory_store_keeps_whole_batches() {
     let store = MemStore::new();
-    store.commit(put(&[("a", "1")])).unwrap();
+    store.commit(&put(&[("a", "1")])).unwrap();
     store.fail_next_commit(CommitFault::DiskFull);
-    assert!(matches!(store.commit(put(&[("a", "9")])), Err(StorageError::DiskFull { .. })));
+    assert!(matches!(store.commit(&put(&[("a", "9")])), Err(StorageError::DiskFull { .. })));
     assert_eq!(listed(&store, "a", "", false), "a=1 ");
     store.fail_next_commit(CommitFault::Lost);
-    assert!(store.commit(put(&[("a", "2"), ("b", "2")])).is_err());
-    assert!(matches!(store.commit(put(&[("c", "3")])), Err(StorageError::Poisoned { .. })));
+    assert!(store.commit(&put(&[("a", "2"), ("b", "2")])).is_err());
+    assert!(matches!(store.commit(&put(&[("c", "3")])), Err(StorageError::Poisoned { .. })));
     let store = store.crash();
     assert_eq!(listed(&store, "a", "", false), "a=1 ");
     store.fail_next_commit(CommitFault::Kept);
-    assert!(store.commit(put(&[("a", "2"), ("b", "2")])).is_err());
+    assert!(store.commit(&put(&[("a", "2"), ("b", "2")])).is_err());
     assert_eq!(listed(&store.crash(), "a", "", false), "a=2 b=2 ");
 }
 
@@ -137,7 +138,7 @@ fn traces(folder: &Path) -> usize {
     find_bytes(folder, &[PERSON, &PERSON[3..], &PERSON[..13]]).unwrap().len()
 }
 
-fn filler(batch: &mut Batch, round: u32) {
+fn filler(batch: &mut Rows, round: u32) {
     for n in 0..2000u32 {
         // Keys that share their beginning with the person's, so that shortening would show.
         let key = [&[0x91, b'p'][..], &(n * 7 + round).to_be_bytes()].concat();
@@ -151,7 +152,7 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
     let store = lsm(folder.path());
     let keyed = [b"bond/".as_slice(), PERSON].concat();
     for round in 0..8 {
-        let mut batch = Batch::new();
+        let mut batch = Rows::new();
         filler(&mut batch, round);
         batch.put(PERSON.to_vec(), format!("record {round}"));
         batch.put(keyed.clone(), PERSON.to_vec());
@@ -161,30 +162,30 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
             value[100..116].copy_from_slice(PERSON);
         }
         batch.put("product", value);
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
     }
     assert!(traces(folder.path()) >= 3, "the search must find what is there");
-    let mut batch = Batch::new();
+    let mut batch = Rows::new();
     batch.delete(PERSON.to_vec());
     batch.delete(keyed);
-    store.commit(batch).unwrap();
+    store.commit(&batch).unwrap();
     assert!(traces(folder.path()) >= 3, "a delete alone leaves the old tables");
     store.purge().unwrap();
     assert_eq!(traces(folder.path()), 0);
     let filled = store.get(&[0x91, b'p', 0, 0, 0, 7]).unwrap();
     assert_eq!(filled, Some(vec![7; 100]));
     // In the last level already, and again after a reopen.
-    store.commit(put(&[("x", std::str::from_utf8(&PERSON[1..11]).unwrap())])).unwrap();
+    store.commit(&put(&[("x", std::str::from_utf8(&PERSON[1..11]).unwrap())])).unwrap();
     drop(store);
     let store = lsm(folder.path());
-    let mut batch = Batch::new();
+    let mut batch = Rows::new();
     batch.put("y", PERSON.to_vec());
-    store.commit(batch).unwrap();
+    store.commit(&batch).unwrap();
     store.purge().unwrap();
     assert!(traces(folder.path()) > 0, "what is not deleted stays");
-    let mut batch = Batch::new();
+    let mut batch = Rows::new();
     batch.delete("y");
-    store.commit(batch).unwrap();
+    store.commit(&batch).unwrap();
     store.purge().unwrap();
     assert_eq!(traces(folder.path()), 0);
 }
@@ -194,13 +195,13 @@ fn reads_go_on_during_commits_and_purges_and_see_whole_batches() {
     let folder = folder();
     let store = lsm(folder.path());
     let batch = |round: u32| {
-        let mut batch = Batch::new();
+        let mut batch = Rows::new();
         for n in 0..500u32 {
             batch.put(n.to_be_bytes(), round.to_be_bytes());
         }
         batch
     };
-    store.commit(batch(0)).unwrap();
+    store.commit(&batch(0)).unwrap();
     let (done, store) = (AtomicBool::new(false), &store);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)
@@ -228,7 +229,7 @@ fn reads_go_on_during_commits_and_purges_and_see_whole_batches() {
             })
             .collect();
         for round in 1..60 {
-            store.commit(batch(round)).unwrap();
+            store.commit(&batch(round)).unwrap();
             if round % 10 == 0 {
                 store.purge().unwrap();
             }
@@ -242,7 +243,7 @@ fn reads_go_on_during_commits_and_purges_and_see_whole_batches() {
 fn a_purge_that_a_read_holds_up_says_so_or_waits() {
     let folder = folder();
     let store = lsm(folder.path());
-    store.commit(put(&[("a", "1"), ("b", "2")])).unwrap();
+    store.commit(&put(&[("a", "1"), ("b", "2")])).unwrap();
     std::thread::scope(|scope| {
         let store = &store;
         let scanned = store.scan(b"a", b"", false, &mut |_, _| {
@@ -261,10 +262,10 @@ fn a_purge_that_a_read_holds_up_says_so_or_waits() {
 fn a_backup_opens_and_stays_as_it_was() {
     let (folder, copy) = (folder(), folder());
     let store = lsm(folder.path());
-    store.commit(put(&[("a", "1")])).unwrap();
+    store.commit(&put(&[("a", "1")])).unwrap();
     let into = copy.path().join("backup");
     store.backup(&into).unwrap();
-    store.commit(put(&[("a", "2")])).unwrap();
+    store.commit(&put(&[("a", "2")])).unwrap();
     store.purge().unwrap();
     assert_eq!(listed(&lsm(&into), "a", "", false), "a=1 ");
     assert_eq!(listed(&store, "a", "", false), "a=2 ");
@@ -280,7 +281,7 @@ fn child_that_commits_until_it_is_killed() {
     let mut round = round(&store);
     loop {
         round += 1;
-        let mut batch = Batch::new();
+        let mut batch = Rows::new();
         batch.put("round", round.to_be_bytes());
         for n in 0..300u32 {
             if (u64::from(n) + round).is_multiple_of(5) {
@@ -289,7 +290,7 @@ fn child_that_commits_until_it_is_killed() {
                 batch.put(n.to_be_bytes(), round.to_be_bytes());
             }
         }
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
         println!("committed {round}");
         if round.is_multiple_of(7) {
             store.purge().unwrap();
@@ -385,9 +386,9 @@ fn a_wipe_of_log_and_store_leaves_nothing_in_the_data_folder() {
         }
         log.append(0, 2, PERSON, b"");
         log.commit().unwrap();
-        let mut batch = Batch::new();
+        let mut batch = Rows::new();
         batch.put([PERSON.as_slice(), &[group]].concat(), "bond");
-        store.commit(batch).unwrap();
+        store.commit(&batch).unwrap();
     }
     assert!(traces(folder.path()) > 100);
     let reader = log.reader();
@@ -396,11 +397,11 @@ fn a_wipe_of_log_and_store_leaves_nothing_in_the_data_folder() {
     assert_eq!(reader.purge(&seqs).unwrap(), 80);
     let rest = reader.find(PERSON).unwrap();
     assert_eq!(reader.purge_all(&rest).unwrap(), 20);
-    let mut batch = Batch::new();
+    let mut batch = Rows::new();
     for group in 0..20 {
         batch.delete([PERSON.as_slice(), &[group]].concat());
     }
-    store.commit(batch).unwrap();
+    store.commit(&batch).unwrap();
     store.purge().unwrap();
     assert_eq!(traces(folder.path()), 0);
     let report = verify_log(&dir.log_disk()).unwrap();

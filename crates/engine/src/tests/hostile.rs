@@ -274,7 +274,7 @@ fn nothing_that_comes_in_stops_the_fold() {
         let persons = world.state.persons_after(None, usize::MAX);
         assert_eq!(persons.len() as u64, world.state.meta().persons);
         for id in persons {
-            for known in &world.state.person(id).unwrap().aliases {
+            for known in world.state.person(id).unwrap().aliases.iter() {
                 assert_eq!(world.state.person_by_alias(&known.alias), Some(id));
             }
         }

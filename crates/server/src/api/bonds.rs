@@ -88,7 +88,7 @@ async fn shown(
 pub fn summary(state: &Folded, person: PersonId, subject: Subject) -> Json {
     let mut shown = json!({ "product": product_brief(state, subject) });
     let Some(bond) = state.bond(person, subject) else { return shown };
-    shown["journey"] = Json::from(&*bond.journey);
+    shown["journey"] = state.text(bond.journey).into();
     shown["stage"] = stage(state, person, subject);
     shown["role"] = bond.role.name().into();
     shown["since"] = json::time(bond.since);
@@ -101,24 +101,27 @@ pub fn summary(state: &Folded, person: PersonId, subject: Subject) -> Json {
 fn stage(state: &Folded, person: PersonId, subject: Subject) -> Json {
     let standing = engine::journey_and_stage(state, person, subject);
     let stage = standing.map(|(_, stage)| stage).filter(|stage| !stage.is_empty());
-    Json::from(stage.as_deref().unwrap_or(engine::journey::NONE))
+    Json::from(stage.unwrap_or(engine::journey::NONE))
 }
 
 fn whole(state: &Folded, person: PersonId, subject: Subject, bond: &Bond) -> Json {
     let moves = bond.moves.iter().map(|own| {
-        json!({ "stage": own.stage, "time": json::time(own.time), "by": own.by, "seq": own.seq })
+        json!({ "stage": state.text(own.stage), "time": json::time(own.time), "by": own.by, "seq": own.seq })
     });
-    let timers = bond.timers.iter().map(|(due, id)| json!({ "id": id, "due": json::time(*due) }));
-    let messages = bond
-        .messages
+    let timers = bond
+        .timers
         .iter()
-        .map(|own| json!({ "id": own.id, "time": json::time(own.time), "read": own.read }));
+        .map(|(due, id)| json!({ "id": state.text(*id), "due": json::time(*due) }));
+    let messages = bond.messages.iter().map(
+        |own| json!({ "id": state.text(own.id), "time": json::time(own.time), "read": own.read }),
+    );
     let mut shown = summary(state, person, subject);
     shown["person"] = person.to_string().into();
     shown["version"] = bond.version.into();
     shown["campaign"] = json!(bond.campaign);
     shown["referred"] = json!(bond.referred);
-    shown["steps_done"] = json!(bond.steps_done);
+    let steps_done = bond.steps_done.iter().map(|step| state.text(*step));
+    shown["steps_done"] = steps_done.collect();
     shown["moves"] = moves.collect();
     shown["timers"] = timers.collect();
     shown["messages"] = messages.collect();

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, put};
-use engine::Entity;
+use engine::{Entity, Topic};
 use model::entry::Body;
 use model::gs1::Subject;
 use model::id::Time;
@@ -207,7 +207,7 @@ async fn its_timeline(
     params: Params,
 ) -> Result<Response, Problem> {
     let id = app.engine.state().campaign(&id).ok_or_else(none)?.id.clone();
-    timeline::answer(&app, Entity::Campaign(id), &params, false).await
+    timeline::answer(&app, Entity::Topic(Topic::Campaign(id)), &params, false).await
 }
 
 async fn its_graph(

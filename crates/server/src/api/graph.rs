@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use axum::response::Response;
-use engine::{Entity, State as Folded};
+use engine::{Entity, State as Folded, Topic};
 use model::entry::{Body, Seq};
 use model::gs1::{Gtin, Subject};
 use model::id::{PersonId, Time};
@@ -67,8 +67,8 @@ impl Node {
         Some(match self {
             Node::Person(id) => Entity::Person(*id),
             Node::Product(subject) => Entity::Product(*subject),
-            Node::Campaign(id) => Entity::Campaign(id.clone()),
-            Node::Place(id) => Entity::Place(id.clone()),
+            Node::Campaign(id) => Entity::Topic(Topic::Campaign(id.clone())),
+            Node::Place(id) => Entity::Topic(Topic::Place(id.clone())),
             Node::Model(_) | Node::Referral(_) => return None,
         })
     }
@@ -238,9 +238,8 @@ fn standing(state: &Folded, node: &Node) -> Vec<(Node, &'static str, String)> {
     match node {
         Node::Person(id) => {
             let Some(person) = state.person(*id) else { return out };
-            for subject in person.bonds.iter().take(limits::GRAPH_NODES) {
-                let role = state.bond(*id, *subject).map_or("", |bond| bond.role.name());
-                out.push((Node::of(*subject), "bond", role.to_owned()));
+            for bond in person.bonds.iter().take(limits::GRAPH_NODES) {
+                out.push((Node::of(bond.subject), "bond", bond.role.name().to_owned()));
             }
             for link in &person.links {
                 out.push((Node::Referral(link.code.clone()), "recommends", String::new()));

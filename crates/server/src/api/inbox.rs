@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use engine::{Entity, State as Folded};
+use engine::{Entity, State as Folded, Topic};
 use model::entry::{Body, Entry, Seq};
 use model::id::{Digest, PersonId};
 use model::kind::Kind;
@@ -58,7 +58,8 @@ async fn list(State(app): State<App>, _: Secret, params: Params) -> Result<Respo
     let page = call::page(&params)?;
     let before = page.before()?;
     call::blocking(move || {
-        let seqs = app.engine.state().timeline(&Entity::Inbox, before, page.limit + 1);
+        let seqs =
+            app.engine.state().timeline(&Entity::Topic(Topic::Inbox), before, page.limit + 1);
         let more = seqs.len() > page.limit;
         let shown = &seqs[..seqs.len().min(page.limit)];
         let next = shown.last().filter(|_| more).map(ToString::to_string);
@@ -142,7 +143,8 @@ async fn answer(
         if text.chars().count() > TEXT_CHARS {
             return Err(invalid("text", format!("it has more than {TEXT_CHARS} characters")));
         }
-        let asked = app.engine.state().timeline(&Entity::Inbox, seq.checked_add(1), 1);
+        let asked =
+            app.engine.state().timeline(&Entity::Topic(Topic::Inbox), seq.checked_add(1), 1);
         if asked != [seq] {
             return Err(none());
         }

@@ -224,7 +224,7 @@ fn person_json(app: &App, state: &Folded, id: PersonId, person: &Person) -> Json
         "aliases": person.aliases.iter().map(known_json).collect::<Json>(),
         "traits": json::map(&person.traits),
         "consents": consents.collect::<Json>(),
-        "bonds": person.bonds.iter().map(|own| super::bonds::summary(state, id, *own))
+        "bonds": person.subjects().map(|own| super::bonds::summary(state, id, own))
             .collect::<Json>(),
         "clicks": person.clicks.iter().map(|click| json!({
             "campaign": click.campaign,

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, put};
-use engine::Entity;
+use engine::{Entity, Topic};
 use model::entry::Body;
 use model::limits;
 use model::things::{Area, Hours, Place};
@@ -275,7 +275,7 @@ async fn its_timeline(
     params: Params,
 ) -> Result<Response, Problem> {
     let id = app.engine.state().place(&id).ok_or_else(none)?.id.clone();
-    timeline::answer(&app, Entity::Place(id), &params, false).await
+    timeline::answer(&app, Entity::Topic(Topic::Place(id)), &params, false).await
 }
 
 async fn its_graph(

@@ -4,7 +4,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use engine::Entity;
+use engine::{Entity, Topic};
 use model::entry::{Body, Entry, Seq};
 use model::outcome::Outcome;
 use model::touch::{Source, Touch};
@@ -69,7 +69,8 @@ pub fn routes() -> Vec<Route> {
 async fn list(State(app): State<App>, _: Secret, params: Params) -> Result<Response, Problem> {
     let page = call::page(&params)?;
     let before = page.before()?;
-    let mut seqs = app.engine.state().timeline(&Entity::Refused, before, page.limit + 1);
+    let mut seqs =
+        app.engine.state().timeline(&Entity::Topic(Topic::Refused), before, page.limit + 1);
     let more = seqs.len() > page.limit;
     seqs.truncate(page.limit);
     let next = seqs.last().filter(|_| more).map(ToString::to_string);
@@ -97,7 +98,7 @@ fn none() -> Problem {
 /// The place of an item that is still in the list.
 fn seq_of(app: &App, text: &str) -> Result<Seq, Problem> {
     let seq: Seq = text.parse().map_err(|_| none())?;
-    let found = app.engine.state().timeline(&Entity::Refused, seq.checked_add(1), 1);
+    let found = app.engine.state().timeline(&Entity::Topic(Topic::Refused), seq.checked_add(1), 1);
     if found == [seq] { Ok(seq) } else { Err(none()) }
 }
 

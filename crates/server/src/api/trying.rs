@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::post;
 use engine::State as Folded;
 use engine::journey::{self, Journey, NONE};
-use engine::{Effects, apply};
+use engine::{Effects, EntryRef, apply};
 use model::entry::{Body, Entry, Seq};
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
@@ -94,7 +94,7 @@ fn replay(app: &App, name: &str, source: &str) -> Result<Tried, Problem> {
     let mut draft = Some(Body::PutJourney { source: source.into() });
     let mut effects = Effects::default();
     let mut fold = |tried: &mut Tried, entry: &Entry| {
-        apply(&mut tried.state, entry, &history, &mut effects);
+        apply(&mut tried.state, EntryRef::of(entry), &history, &mut effects);
         for send in std::mem::take(&mut effects).sends {
             if *send.journey == *name {
                 *tried.messages.entry(send.message).or_default() += 1;
@@ -161,8 +161,8 @@ fn compare(app: &App, draft: &Journey, tried: &Tried) -> Json {
         let state = app.engine.state();
         let ids = state.persons_after(after, PERSONS_AT_ONCE);
         for id in &ids {
-            let bonds = state.person(*id).map_or_else(Vec::new, |person| person.bonds.clone());
-            for subject in bonds {
+            let person = state.person(*id);
+            for subject in person.iter().flat_map(|person| person.subjects()) {
                 compare_bond(&state, draft, tried, (*id, subject), &mut compared);
             }
         }
@@ -221,5 +221,5 @@ fn compare_bond(
 fn stage(state: &Folded, draft: &Journey, id: PersonId, subject: Subject) -> Option<Box<str>> {
     let (journey, stage) = engine::journey_and_stage(state, id, subject)?;
     let own = journey.name == draft.name;
-    own.then(|| if stage.is_empty() { NONE.into() } else { stage })
+    own.then(|| if stage.is_empty() { NONE.into() } else { stage.into() })
 }

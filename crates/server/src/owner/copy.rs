@@ -7,7 +7,6 @@ use axum::response::Response;
 use engine::record::{Bond, Grant};
 use engine::{Entity, History, State};
 use model::entry::{Body, Entry, Seq};
-use model::gs1::Subject;
 use model::id::PersonId;
 use model::touch::Touch;
 use serde_json::{Value as Json, json};
@@ -87,10 +86,7 @@ fn head(app: &App, state: &State, id: PersonId) -> Option<Json> {
             "because": words::because(&known.because, Language::English),
         })
     });
-    let bonds = person
-        .bonds
-        .iter()
-        .filter_map(|subject| state.bond(id, *subject).map(|bond| bond_json(*subject, &bond)));
+    let bonds = person.bonds.iter().map(|bond| bond_json(state, bond));
     let links = person.links.iter().map(|link| {
         let node = state.referral(&link.code);
         json!({
@@ -131,25 +127,26 @@ fn head(app: &App, state: &State, id: PersonId) -> Option<Json> {
     }))
 }
 
-fn bond_json(subject: Subject, bond: &Bond) -> Json {
+fn bond_json(state: &State, bond: &Bond) -> Json {
     json!({
-        "product": json::subject(subject),
-        "journey": bond.journey,
-        "stage": bond.stage,
+        "product": json::subject(bond.subject),
+        "journey": state.text(bond.journey),
+        "stage": state.text(bond.stage),
         "since": json::time(bond.since),
         "begun": json::time(bond.begun),
         "role": bond.role.name(),
         "touches": bond.touches,
         "campaign": bond.campaign,
-        "steps_done": bond.steps_done,
+        "steps_done": bond.steps_done.iter().map(|step| state.text(*step)).collect::<Json>(),
         "moves": bond.moves.iter().map(|moved| json!({
-            "stage": moved.stage, "time": json::time(moved.time), "by": moved.by,
+            "stage": state.text(moved.stage), "time": json::time(moved.time), "by": moved.by,
         })).collect::<Json>(),
         "messages": bond.messages.iter().map(|message| json!({
-            "id": message.id, "time": json::time(message.time), "read": message.read,
+            "id": state.text(message.id), "time": json::time(message.time),
+            "read": message.read,
         })).collect::<Json>(),
         "waiting": bond.timers.iter().map(|(due, timer)| json!({
-            "timer": timer, "due": json::time(*due),
+            "timer": state.text(*timer), "due": json::time(*due),
         })).collect::<Json>(),
     })
 }

@@ -3,7 +3,7 @@
 use axum::extract::{Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use engine::{Entity, State, journey_and_stage};
+use engine::{Entity, State, Topic, journey_and_stage};
 use model::entry::{Body, Entry, Seq};
 use model::gs1::Subject;
 use model::id::PersonId;
@@ -35,7 +35,7 @@ pub async fn get(
     let Some(person) = session.person else {
         return Ok(visitor::private(nobody(), None));
     };
-    let looks = app.engine.state().timeline(&Entity::Look(person), None, PAGE);
+    let looks = app.engine.state().timeline(&Entity::Topic(Topic::Look(person)), None, PAGE);
     let looks = past::entries(&app, looks).await;
     let seqs = app.engine.state().timeline(&Entity::Person(person), before, PAGE + 1);
     let next = (seqs.len() > PAGE).then(|| seqs[PAGE - 1].to_string());
@@ -70,7 +70,7 @@ fn about(state: &State, id: PersonId, locale: &str) -> Option<Json> {
             "because": words::because(&known.because, language),
         })
     });
-    let bonds = person.bonds.iter().filter_map(|subject| bond_json(state, id, *subject, locale));
+    let bonds = person.subjects().filter_map(|subject| bond_json(state, id, subject, locale));
     Some(json!({
         "person": id.to_string(),
         "aliases": aliases.collect::<Json>(),
@@ -94,7 +94,7 @@ fn look_json(entry: &Entry, language: Language) -> Option<Json> {
 fn bond_json(state: &State, id: PersonId, subject: Subject, locale: &str) -> Option<Json> {
     let bond = state.bond(id, subject)?;
     let stage = journey_and_stage(state, id, subject)
-        .map_or_else(String::new, |(journey, stage)| stage_title(&journey, &stage, locale));
+        .map_or_else(String::new, |(journey, stage)| stage_title(journey, stage, locale));
     Some(json!({
         "gtin": subject.gtin.to_string(),
         "serial": json::serial(subject),
@@ -109,7 +109,7 @@ fn bond_json(state: &State, id: PersonId, subject: Subject, locale: &str) -> Opt
 fn permissions(state: &State, id: PersonId, locale: &str) -> Json {
     let Some(person) = state.person(id) else { return json!([]) };
     let mut all: Vec<Json> = Vec::new();
-    for subject in &person.bonds {
+    for subject in person.subjects() {
         let Some((_, journey)) = state.journey_for(subject.gtin) else { continue };
         let own = permissions_json(Some(&*person), journey, locale);
         for one in own.as_array().into_iter().flatten() {

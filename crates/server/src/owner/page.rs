@@ -200,7 +200,7 @@ fn page_json(
         "decision": decision,
         "content": model.map_or(Json::Null, |model| content::content_json(&model.content, locale)),
         "parcel": parcel::parcel_json(state, past, time, Language::named(locale)),
-        "messages": messages(person, bond.as_deref(), journey, past, locale),
+        "messages": messages(state, person, bond.as_deref(), journey, past, locale),
         "referral": person.map_or(Json::Null, |person| {
             referral::referral_json(app, state, person, subject.gtin, locale)
         }),
@@ -217,10 +217,10 @@ fn yours(state: &State, standing: Standing, person: Option<&Person>, asked: Subj
     if asked.is_unit() || standing.access != Access::Public {
         return Json::Null;
     }
-    let owned = |own: &&Subject| {
-        own.gtin == asked.gtin && state.product(**own).is_some_and(|unit| unit.owner == Some(id))
+    let owned = |own: &Subject| {
+        own.gtin == asked.gtin && state.product(*own).is_some_and(|unit| unit.owner == Some(id))
     };
-    person.bonds.iter().rev().find(owned).map_or(Json::Null, |own| own.path().into())
+    person.subjects().rev().find(owned).map_or(Json::Null, |own| own.path().into())
 }
 
 fn product_json(state: &State, subject: Subject, access: Access, locale: &str) -> Json {
@@ -260,10 +260,10 @@ fn bond_json(state: &State, id: PersonId, about: Subject, bond: &Bond, locale: &
         "journey": journey.name,
         "version": version,
         "kind": journey.kind.name(),
-        "stage": stage_json(&journey, &stage, locale),
+        "stage": stage_json(journey, stage, locale),
         "since": json::time(bond.since),
         "role": bond.role.name(),
-        "stages": stages(&journey, &stage, locale),
+        "stages": stages(journey, stage, locale),
     })
 }
 
@@ -341,6 +341,7 @@ pub fn permissions_json(person: Option<&Person>, journey: &Journey, locale: &str
 
 /// What timers sent and what people answered; of a message that was sent twice, the later one.
 fn messages(
+    state: &State,
     person: Option<&Person>,
     bond: Option<&Bond>,
     journey: Option<&Journey>,
@@ -351,14 +352,15 @@ fn messages(
     if let (Some(person), Some(bond), Some(journey)) = (person, bond, journey) {
         for (at, sent) in bond.messages.iter().enumerate() {
             let again = bond.messages[at + 1..].iter().any(|later| later.id == sent.id);
-            let Some(own) = journey.message(&sent.id).filter(|_| !again) else { continue };
+            let id = state.text(sent.id);
+            let Some(own) = journey.message(id).filter(|_| !again) else { continue };
             if own.purpose != SERVICE && !consents_to(person, journey, &own.purpose) {
                 continue;
             }
             all.push((
                 sent.time,
                 json!({
-                    "id": sent.id, "title": own.title.get(locale), "text": own.text.get(locale),
+                    "id": id, "title": own.title.get(locale), "text": own.text.get(locale),
                     "open": own.open, "time": json::time(sent.time), "read": sent.read,
                 }),
             ));

@@ -72,7 +72,8 @@ async fn a_batch_with_a_bad_item_succeeds_and_the_item_is_kept() {
     let raw: Json = serde_json::from_slice(&raw).expect("JSON");
     assert_eq!(raw, json!({"type": "track", "event": "Lost", "context": {"locale": "de"}}));
     assert_eq!(touches(&shop, Source::Segment).len(), 1);
-    let refused = shop.app().engine.state().timeline_all(&Entity::Refused).len();
+    let refused =
+        shop.app().engine.state().timeline_all(&Entity::Topic(engine::Topic::Refused)).len();
     assert_eq!(refused, 2);
     shop.close().await;
 }

@@ -1,0 +1,474 @@
+//! Which messages were counted: 64 bits of each one's id, for good.
+//!
+//! The newest ids are in memory as they are. When there are `GENERATION` of them they become a
+//! *generation*: sorted, coded in some 45 bits each (Rice's code of the differences), in the store;
+//! in memory stays a filter of 16 bits an id that says 'certainly not' to all but one new message
+//! in a thousand. So a new message costs the same however many were counted before, but for one
+//! look at a filter for each four million.
+//!
+//! Kept true: what was inserted is contained; nothing else is.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use model::bytes::{Reader, Rows, Writer};
+
+use crate::keys;
+use crate::table::Backing;
+
+/// Ids of one generation.
+const GENERATION: usize = 1 << 22;
+/// By the highest bits of an id; a part of a generation is one row.
+const PART_BITS: u32 = 10;
+const PARTS: usize = 1 << PART_BITS;
+/// Ids of the newest generation in one row, until it is sealed.
+const LOOSE_IDS: usize = 4096;
+const FILTER_ROW_WORDS: usize = 8192;
+
+/// What a row holds, behind the table's number.
+const FILTER: u8 = 1;
+const LOOSE: u8 = 2;
+const SORTED: u8 = 3;
+
+pub(crate) struct Seen {
+    ids: Ids,
+    generation: u32,
+    /// Ids of a generation from which on it is sealed.
+    most: usize,
+    /// Rows of loose ids that the newest generation has in the store.
+    loose_rows: u32,
+    fresh: Vec<u64>,
+    flushing: Vec<u64>,
+    encoded: usize,
+    sealing: Option<Sealing>,
+    sealed: Vec<Sealed>,
+    backing: Option<Arc<dyn Backing>>,
+}
+
+/// Some ids in memory.
+struct Ids {
+    parts: Vec<HashTable<u64>>,
+    count: usize,
+}
+
+/// A generation on its way to the store, part by part.
+struct Sealing {
+    ids: Ids,
+    generation: u32,
+    next: usize,
+    filter: Filter,
+    written: bool,
+}
+
+/// A generation in the store.
+struct Sealed {
+    generation: u32,
+    filter: Filter,
+}
+
+impl Ids {
+    fn new() -> Ids {
+        Ids { parts: (0..PARTS).map(|_| HashTable::new()).collect(), count: 0 }
+    }
+
+    fn contains(&self, id: u64) -> bool {
+        self.parts[part_of(id)].find(hash(id), |own| *own == id).is_some()
+    }
+
+    fn insert(&mut self, id: u64) {
+        self.parts[part_of(id)].insert_unique(hash(id), id, |own| hash(*own));
+        self.count += 1;
+    }
+}
+
+fn part_of(id: u64) -> usize {
+    (id >> (64 - PART_BITS)) as usize
+}
+
+/// The bits that are the same within a part go to where the table does not look.
+fn hash(id: u64) -> u64 {
+    id.rotate_left(PART_BITS)
+}
+
+impl Seen {
+    pub fn new(backing: Option<Arc<dyn Backing>>) -> Seen {
+        Seen::of(GENERATION, backing)
+    }
+
+    fn of(most: usize, backing: Option<Arc<dyn Backing>>) -> Seen {
+        let mut seen = Seen {
+            ids: Ids::new(),
+            generation: 0,
+            most,
+            loose_rows: 0,
+            fresh: Vec::new(),
+            flushing: Vec::new(),
+            encoded: 0,
+            sealing: None,
+            sealed: Vec::new(),
+            backing,
+        };
+        seen.load();
+        seen
+    }
+
+    fn load(&mut self) {
+        let Some(backing) = self.backing.clone() else { return };
+        backing.scan(&[keys::SEEN, FILTER], &[keys::SEEN, LOOSE], false, &mut |key, value| {
+            let generation = generation_of(key);
+            if self.sealed.last().is_none_or(|last| last.generation != generation) {
+                self.sealed.push(Sealed { generation, filter: Filter { words: Vec::new() } });
+            }
+            let filter = &mut self.sealed.last_mut().expect("pushed above").filter;
+            let words = value.chunks_exact(8).map(|word| word.try_into().expect("eight bytes"));
+            filter.words.extend(words.map(u64::from_le_bytes));
+            ControlFlow::Continue(())
+        });
+        self.generation = self.sealed.last().map_or(0, |last| last.generation + 1);
+        backing.scan(&[keys::SEEN, LOOSE], &[keys::SEEN, SORTED], false, &mut |key, value| {
+            self.generation = generation_of(key);
+            self.loose_rows += 1;
+            for id in value.chunks_exact(8) {
+                self.ids.insert(u64::from_le_bytes(id.try_into().expect("eight bytes")));
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    pub fn contains(&self, id: u64) -> bool {
+        self.ids.contains(id)
+            || self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))
+            || self.sealed.iter().any(|own| own.filter.may_contain(id) && self.stored(own, id))
+    }
+
+    fn stored(&self, sealed: &Sealed, id: u64) -> bool {
+        let Some(backing) = &self.backing else { return false };
+        let key = row(SORTED, sealed.generation, part_of(id) as u32);
+        backing.get(&key).is_some_and(|bytes| decode(&bytes).binary_search(&id).is_ok())
+    }
+
+    /// An id that is not there yet.
+    pub fn insert(&mut self, id: u64) {
+        self.ids.insert(id);
+        self.fresh.push(id);
+    }
+
+    pub fn len_here(&self) -> usize {
+        self.ids.count + self.sealing.as_ref().map_or(0, |sealing| sealing.ids.count)
+    }
+
+    pub fn bytes_here(&self) -> usize {
+        let filters: usize = self.sealed.iter().map(|sealed| sealed.filter.words.len() * 8).sum();
+        self.len_here() * 16 + filters
+    }
+
+    pub fn checkpoint_begin(&mut self, rows: &mut Rows) {
+        assert!(self.flushing.is_empty(), "one checkpoint at a time");
+        self.encoded = 0;
+        if self.ids.count < self.most || self.backing.is_none() {
+            self.flushing = std::mem::take(&mut self.fresh);
+            return;
+        }
+        // The generation is written as a whole, so its loose rows go.
+        self.fresh.clear();
+        for number in 0..std::mem::take(&mut self.loose_rows) {
+            rows.delete(&row(LOOSE, self.generation, number));
+        }
+        let ids = std::mem::replace(&mut self.ids, Ids::new());
+        let filter = Filter::new(ids.count);
+        let generation = self.generation;
+        self.generation += 1;
+        self.sealing = Some(Sealing { ids, generation, next: 0, filter, written: false });
+    }
+
+    /// Gives about `max` more ids; true when there are none left.
+    pub fn checkpoint_step(&mut self, max: usize, rows: &mut Rows) -> bool {
+        let upto = self.flushing.len().min(self.encoded.saturating_add(max));
+        for ids in self.flushing[self.encoded..upto].chunks(LOOSE_IDS) {
+            let key = row(LOOSE, self.generation, self.loose_rows);
+            let value = |out: &mut Writer| ids.iter().for_each(|id| out.raw(&id.to_le_bytes()));
+            rows.put_with(|out| out.raw(&key), value);
+            self.loose_rows += 1;
+        }
+        self.encoded = upto;
+        let sealed = self.sealing.as_mut().is_none_or(|sealing| sealing.step(max, rows));
+        sealed && upto == self.flushing.len()
+    }
+
+    pub fn checkpoint_done(&mut self) {
+        self.flushing.clear();
+        if let Some(Sealing { generation, filter, written: true, .. }) = &mut self.sealing {
+            let words = std::mem::take(&mut filter.words);
+            let (generation, filter) = (*generation, Filter { words });
+            self.sealed.push(Sealed { generation, filter });
+            self.sealing = None;
+        }
+    }
+
+    /// All ids in order, whatever generation they are in.
+    pub fn hash_into(&self, add: &mut dyn FnMut(&[u8], &[u8])) {
+        let mut all: Vec<u64> = self.ids.parts.iter().flatten().copied().collect();
+        let sealing = self.sealing.iter().flat_map(|sealing| sealing.ids.parts.iter().flatten());
+        all.extend(sealing);
+        let sealed: Vec<u32> = self.sealed.iter().map(|sealed| sealed.generation).collect();
+        if let Some(backing) = &self.backing {
+            backing.scan(&[keys::SEEN, SORTED], &[keys::SEEN + 1], false, &mut |key, value| {
+                if sealed.contains(&generation_of(key)) {
+                    all.extend(decode(value));
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        all.sort_unstable();
+        let mut out = Writer::new();
+        all.iter().for_each(|id| out.u64_be(*id));
+        add(&[keys::SEEN], out.as_bytes());
+    }
+}
+
+impl Sealing {
+    fn step(&mut self, max: usize, rows: &mut Rows) -> bool {
+        let mut given = 0;
+        while self.next < PARTS && given < max {
+            let part = self.ids_sorted();
+            given += part.len().max(1);
+            part.iter().for_each(|id| self.filter.insert(*id));
+            let key = row(SORTED, self.generation, self.next as u32);
+            rows.put_with(|out| out.raw(&key), |out| encode(&part, out));
+            self.next += 1;
+        }
+        if self.next == PARTS && !self.written {
+            for (number, words) in self.filter.words.chunks(FILTER_ROW_WORDS).enumerate() {
+                let key = row(FILTER, self.generation, number as u32);
+                let value =
+                    |out: &mut Writer| words.iter().for_each(|word| out.raw(&word.to_le_bytes()));
+                rows.put_with(|out| out.raw(&key), value);
+            }
+            self.written = true;
+        }
+        self.written
+    }
+
+    /// Those of the next part.
+    fn ids_sorted(&self) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.ids.parts[self.next].iter().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+fn row(what: u8, generation: u32, number: u32) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&[keys::SEEN, what]);
+    key[2..6].copy_from_slice(&generation.to_be_bytes());
+    key[6..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn generation_of(key: &[u8]) -> u32 {
+    u32::from_be_bytes(key[2..6].try_into().expect("keys are ours"))
+}
+
+/// A Bloom filter in blocks of one cache line (Putze, Sanders, Singler: Cache-, hash- and
+/// space-efficient Bloom filters, 2007): eight bits of one block for each id.
+struct Filter {
+    words: Vec<u64>,
+}
+
+const BLOCK_WORDS: usize = 8;
+const BITS_PER_ID: usize = 16;
+
+impl Filter {
+    fn new(ids: usize) -> Filter {
+        let blocks = (ids * BITS_PER_ID).div_ceil(BLOCK_WORDS * 64).max(1);
+        Filter { words: vec![0; blocks * BLOCK_WORDS] }
+    }
+
+    /// Ids are digests, so that any of their bits are as good as a hash.
+    fn block_of(&self, id: u64) -> usize {
+        let blocks = (self.words.len() / BLOCK_WORDS) as u128;
+        ((u128::from(id.rotate_left(PART_BITS)) * blocks) >> 64) as usize * BLOCK_WORDS
+    }
+
+    /// One bit in each word of the block.
+    fn bits(id: u64) -> impl Iterator<Item = u64> {
+        let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (0..BLOCK_WORDS).map(move |word| 1 << (mixed >> (word * 6 + 16) & 63))
+    }
+
+    fn insert(&mut self, id: u64) {
+        let block = self.block_of(id);
+        let words = &mut self.words[block..block + BLOCK_WORDS];
+        words.iter_mut().zip(Filter::bits(id)).for_each(|(word, bit)| *word |= bit);
+    }
+
+    fn may_contain(&self, id: u64) -> bool {
+        if self.words.is_empty() {
+            return false;
+        }
+        let block = self.block_of(id);
+        let words = &self.words[block..block + BLOCK_WORDS];
+        words.iter().zip(Filter::bits(id)).all(|(word, bit)| word & bit != 0)
+    }
+}
+
+/// Sorted ids: their number, the code's parameter, the first id, then the differences, each as its
+/// high part in ones and a zero, and its low bits (Rice's code).
+fn encode(ids: &[u64], out: &mut Writer) {
+    out.uint(ids.len() as u64);
+    let Some((first, last)) = ids.first().zip(ids.last()) else { return };
+    let mean = (last - first) / ids.len() as u64;
+    // What a reader takes at once.
+    let low_bits = mean.max(1).ilog2().min(54);
+    out.u8(low_bits as u8);
+    out.u64_be(*first);
+    let mut bits = BitWriter { out, word: 0, used: 0 };
+    for pair in ids.windows(2) {
+        let step = pair[1] - pair[0];
+        (0..step >> low_bits).for_each(|_| bits.put(1, 1));
+        bits.put(0, 1);
+        bits.put(step & ((1 << low_bits) - 1), low_bits);
+    }
+    bits.end();
+}
+
+fn decode(bytes: &[u8]) -> Vec<u64> {
+    let checked = "the store checks its rows";
+    let mut input = Reader::new(bytes);
+    let len = input.uint().expect(checked) as usize;
+    let mut ids = Vec::with_capacity(len.min(bytes.len()));
+    if len == 0 {
+        return ids;
+    }
+    let low_bits = u32::from(input.u8().expect(checked));
+    let mut id = input.u64_be().expect(checked);
+    let mut bits = BitReader { bytes: input.rest(), at: 0 };
+    ids.push(id);
+    while ids.len() < len {
+        let mut high = 0;
+        while bits.take(1) == 1 {
+            high += 1;
+        }
+        id += (high << low_bits) + bits.take(low_bits);
+        ids.push(id);
+    }
+    ids
+}
+
+/// The lowest bit comes first.
+struct BitWriter<'a> {
+    out: &'a mut Writer,
+    word: u128,
+    used: u32,
+}
+
+impl BitWriter<'_> {
+    fn put(&mut self, bits: u64, count: u32) {
+        self.word |= u128::from(bits) << self.used;
+        self.used += count;
+        while self.used >= 8 {
+            self.out.u8(self.word as u8);
+            self.word >>= 8;
+            self.used -= 8;
+        }
+    }
+
+    fn end(self) {
+        if self.used > 0 {
+            self.out.u8(self.word as u8);
+        }
+    }
+}
+
+struct BitReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl BitReader<'_> {
+    /// At most 56 bits; behind the end there are zeros.
+    fn take(&mut self, count: u32) -> u64 {
+        let from = self.at / 8;
+        let mut word = [0; 8];
+        let rest = self.bytes.get(from..).unwrap_or(&[]);
+        let len = rest.len().min(8);
+        word[..len].copy_from_slice(&rest[..len]);
+        let bits = u64::from_le_bytes(word) >> (self.at % 8);
+        self.at += count as usize;
+        bits & ((1 << count) - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::Stored;
+
+    fn id(number: u64) -> u64 {
+        let mut x = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x ^= x >> 31;
+        x.wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+
+    #[test]
+    fn sorted_ids_go_there_and_back() {
+        for ids in [
+            vec![],
+            vec![7],
+            vec![0, u64::MAX],
+            vec![5, 6, 7, 8, 1 << 60],
+            (0..1000).map(|n| n << 40).collect(),
+        ] {
+            let mut out = Writer::new();
+            encode(&ids, &mut out);
+            assert_eq!(decode(out.as_bytes()), ids);
+        }
+    }
+
+    #[test]
+    fn a_sealed_generation_takes_six_bytes_an_id() {
+        let mut ids: Vec<u64> = (0..4096).map(|n| id(n) >> PART_BITS).collect();
+        ids.sort_unstable();
+        let mut out = Writer::new();
+        encode(&ids, &mut out);
+        assert_eq!(decode(out.as_bytes()), ids);
+        assert!(out.as_bytes().len() < 4096 * 6, "{}", out.as_bytes().len());
+    }
+
+    #[test]
+    fn what_was_seen_stays_seen_over_generations_and_starts() {
+        let store = Arc::new(Stored::default());
+        let mut seen = Seen::of(3_000, Some(store.clone()));
+        for round in 0..10_u64 {
+            for number in round * 1_000..(round + 1) * 1_000 {
+                assert!(!seen.contains(id(number)));
+                seen.insert(id(number));
+            }
+            let mut rows = Rows::new();
+            seen.checkpoint_begin(&mut rows);
+            seen.insert(id(1_000_000 + round));
+            while !seen.checkpoint_step(100, &mut rows) {}
+            assert!((0..(round + 1) * 1_000).all(|number| seen.contains(id(number))));
+            store.commit(rows);
+            seen.checkpoint_done();
+        }
+        assert!(seen.sealed.len() >= 2, "{}", seen.sealed.len());
+        let again = Seen::of(3_000, Some(store));
+        for seen in [&seen, &again] {
+            assert!((0..10_000).all(|number| seen.contains(id(number))));
+            assert!((20_000..40_000).all(|number| !seen.contains(id(number))));
+        }
+        assert!((0..9).all(|round| again.contains(id(1_000_000 + round))));
+        assert!(!again.contains(id(1_000_009)), "it came after the last checkpoint began");
+    }
+
+    #[test]
+    fn a_filter_errs_seldom() {
+        let mut filter = Filter::new(100_000);
+        (0..100_000).for_each(|number| filter.insert(id(number)));
+        assert!((0..100_000).all(|number| filter.may_contain(id(number))));
+        let wrong = (200_000..300_000).filter(|number| filter.may_contain(id(*number))).count();
+        assert!(wrong < 300, "{wrong} of 100,000");
+    }
+}
