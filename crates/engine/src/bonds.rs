@@ -20,8 +20,9 @@ use crate::facts::{Here, View};
 use crate::fold::{Change, Cx};
 use crate::identity;
 use crate::journey::{self, Journey, matches_kind};
-use crate::record::{Bond, Moved, Product, Role};
+use crate::record::{Bond, Moved, Person, Product, Role, TimerKey};
 use crate::state::{Force, State};
+use crate::table::Spot;
 use crate::terms::Term;
 use crate::timers;
 
@@ -138,6 +139,36 @@ pub(crate) fn subjects_of(state: &State, touch: &Touch) -> Vec<Subject> {
     subjects
 }
 
+/// Where a bond stands in memory while one entry is folded in.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing {
+    pub person: PersonId,
+    pub subject: Subject,
+    spot: Spot,
+    /// Its place among the person's bonds.
+    at: usize,
+}
+
+impl Standing {
+    pub fn of(state: &mut State, person: PersonId, subject: Subject) -> Option<Standing> {
+        let spot = state.persons.open(&person)?;
+        let at = place_of(state.persons.here(spot), subject)?;
+        Some(Standing { person, subject, spot, at })
+    }
+
+    fn bond(self, state: &State) -> &Bond {
+        &state.persons.here(self.spot).bonds[self.at]
+    }
+
+    pub fn bond_mut(self, state: &mut State) -> &mut Bond {
+        &mut state.persons.here_mut(self.spot).bonds[self.at]
+    }
+}
+
+fn place_of(person: &Person, subject: Subject) -> Option<usize> {
+    person.bonds.iter().position(|bond| bond.subject == subject)
+}
+
 /// Folds a touch into the person's bond with `subject`.
 pub(crate) fn fold(
     state: &mut State,
@@ -146,12 +177,12 @@ pub(crate) fn fold(
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) {
-    let Some(subject) = bond_for(state, person, subject, touch, cx) else { return };
-    carry_over(state, person, subject, touch.time, cx);
+    let Some(own) = bond_for(state, person, subject, touch, cx) else { return };
+    carry_over(state, own, touch.time, cx);
     let kind = touch.kind.as_str();
     let opened = (kind == "message.opened").then(|| touch.properties.text("message"));
     let opened = opened.flatten().and_then(|id| state.term(id));
-    let bond = state.bond_mut(person, subject).expect("bond_for made it");
+    let bond = own.bond_mut(state);
     bond.touches += 1;
     if kind == "campaign.clicked" {
         bond.campaign = touch.campaign.clone();
@@ -162,12 +193,12 @@ pub(crate) fn fold(
     if let Some(id) = opened {
         bond.messages.iter_mut().filter(|own| own.id == id).for_each(|own| own.read = true);
     }
-    fold_steps(state, person, subject, touch, cx);
-    if let Some((force, to)) = target(state, person, subject, touch, cx.now) {
-        enter(state, person, subject, &force, Moving { to, by: kind, time: touch.time }, cx);
+    fold_steps(state, own, touch, cx);
+    if let Some((force, to)) = target(state, own, touch, cx.now) {
+        enter(state, own, &force, Moving { to, by: kind, time: touch.time }, cx);
     }
     if PARTINGS.contains(&kind) {
-        part(state, person, subject, cx);
+        part(state, own, cx);
     }
 }
 
@@ -178,31 +209,32 @@ fn bond_for(
     subject: Subject,
     touch: &Touch,
     cx: &mut Cx<'_>,
-) -> Option<Subject> {
+) -> Option<Standing> {
     let kind = touch.kind.as_str();
-    let record = state.persons.get(&person)?;
+    let spot = state.persons.open(&person)?;
+    let record = state.persons.here(spot);
+    let standing = |at| Standing { person, subject, spot, at };
     if subject.is_unit() {
-        let role = record.bond(subject).map(|bond| bond.role);
-        drop(record);
+        let at = place_of(record, subject);
+        let role = at.map(|at| record.bonds[at].role);
         let ties = (touch.trusted && TIES.contains(&kind)) || kind == "product.claimed";
         return match role {
-            Some(role) if role == Role::Owner || !ties => Some(subject),
+            Some(role) if role == Role::Owner || !ties => at.map(standing),
             _ if ties => {
                 tie(state, person, subject, touch, cx);
-                Some(subject)
+                place_of(state.persons.here(spot), subject).map(standing)
             }
             _ => model_bond(state, person, subject.to_model(), touch),
         };
     }
     if !COMMERCE.iter().any(|prefix| kind.starts_with(prefix)) {
-        let unit = record.bonds.iter().rev().find(|own| {
-            own.subject.is_unit() && own.subject.gtin == subject.gtin && own.role == Role::Owner
+        let at = record.bonds.iter().rposition(|own| {
+            own.role == Role::Owner && own.subject.gtin == subject.gtin && own.subject.is_unit()
         });
-        if let Some(unit) = unit {
-            return Some(unit.subject);
+        if let Some(at) = at {
+            return Some(Standing { person, subject: record.bonds[at].subject, spot, at });
         }
     }
-    drop(record);
     model_bond(state, person, subject, touch)
 }
 
@@ -211,11 +243,12 @@ fn model_bond(
     person: PersonId,
     subject: Subject,
     touch: &Touch,
-) -> Option<Subject> {
-    if state.bond(person, subject).is_none() {
-        begin(state, person, subject, touch)?;
+) -> Option<Standing> {
+    if let Some(own) = Standing::of(state, person, subject) {
+        return Some(own);
     }
-    Some(subject)
+    begin(state, person, subject, touch)?;
+    Standing::of(state, person, subject)
 }
 
 fn begin(state: &mut State, person: PersonId, subject: Subject, touch: &Touch) -> Option<()> {
@@ -239,33 +272,34 @@ fn begin(state: &mut State, person: PersonId, subject: Subject, touch: &Touch) -
 fn tie(state: &mut State, person: PersonId, unit: Subject, touch: &Touch, cx: &mut Cx<'_>) {
     let model = unit.to_model();
     if state.bond(person, unit).is_none() {
-        let bond = state.bond(person, model).map(|bond| bond.clone());
-        match bond {
-            Some(mut bond) => {
-                timers::cancel_all(state, person, &bond);
-                for (due, id) in &bond.timers {
-                    let (due, id) = (*due, *id);
-                    let key = crate::record::TimerKey { due, person, subject: unit, id };
-                    state.timers.insert(key, ());
-                }
-                (bond.role, bond.subject) = (Role::Buyer, unit);
-                let record = state.persons.get_mut(&person).expect("its bond was found");
-                *record.bond_mut(model).expect("found above") = bond;
-                if record.grants.iter().any(|grant| grant.subject == model) {
-                    let grants = record.grants.iter_mut();
-                    grants.filter(|g| g.subject == model).for_each(|grant| grant.subject = unit);
-                }
-            }
+        match Standing::of(state, person, model) {
+            Some(own) => go_on_with(state, own, unit),
             None if begin(state, person, unit, touch).is_none() => return,
             None => {}
         }
     }
-    own(state, person, unit, touch.time);
+    make_owner(state, person, unit, touch.time);
     cx.changed(Change::Product(unit));
 }
 
+/// The bond with a model becomes that with the unit.
+fn go_on_with(state: &mut State, own: Standing, unit: Subject) {
+    let Standing { person, subject: model, .. } = own;
+    for (due, id) in own.bond(state).timers.clone() {
+        state.timers.remove(&TimerKey { due, person, subject: model, id });
+        state.timers.insert(TimerKey { due, person, subject: unit, id }, ());
+    }
+    let bond = own.bond_mut(state);
+    (bond.role, bond.subject) = (Role::Buyer, unit);
+    let record = state.persons.here_mut(own.spot);
+    if record.grants.iter().any(|grant| grant.subject == model) {
+        let grants = record.grants.iter_mut();
+        grants.filter(|g| g.subject == model).for_each(|grant| grant.subject = unit);
+    }
+}
+
 /// Makes the person the owner if nobody else is.
-fn own(state: &mut State, person: PersonId, unit: Subject, time: Time) {
+fn make_owner(state: &mut State, person: PersonId, unit: Subject, time: Time) {
     let product = state.products.or_insert(&unit, Product::default);
     let mine = match product.owner {
         None => {
@@ -280,18 +314,16 @@ fn own(state: &mut State, person: PersonId, unit: Subject, time: Time) {
     }
 }
 
-fn part(state: &mut State, person: PersonId, subject: Subject, cx: &mut Cx<'_>) {
-    if let Some(bond) = state.bond_mut(person, subject) {
-        bond.role = Role::Former;
-    }
-    if let Some(product) = state.products.get_mut(&subject)
-        && product.owner == Some(person)
+fn part(state: &mut State, own: Standing, cx: &mut Cx<'_>) {
+    own.bond_mut(state).role = Role::Former;
+    if let Some(product) = state.products.get_mut(&own.subject)
+        && product.owner == Some(own.person)
     {
         product.owner = None;
         product.owned_since = None;
     }
-    timers::cancel(state, person, subject);
-    cx.changed(Change::Product(subject));
+    timers::cancel(state, own);
+    cx.changed(Change::Product(own.subject));
 }
 
 /// The journey in force for a bond and the stage in it, carried over from an older version by
@@ -306,14 +338,9 @@ pub fn journey_and_stage(
     Some((&force.journey, state.text(stage_of(state, force, &bond))))
 }
 
-pub(crate) fn force_and_stage(
-    state: &State,
-    person: PersonId,
-    subject: Subject,
-) -> Option<(Arc<Force>, Term)> {
-    let bond = state.bond(person, subject)?;
-    let force = state.force(subject.gtin)?;
-    Some((force.clone(), stage_of(state, force, &bond)))
+pub(crate) fn force_and_stage(state: &State, own: Standing) -> Option<(Arc<Force>, Term)> {
+    let force = state.force(own.subject.gtin)?;
+    Some((force.clone(), stage_of(state, force, own.bond(state))))
 }
 
 fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
@@ -324,47 +351,44 @@ fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
 }
 
 /// Writes down where a bond of an older version stands in the one in force.
-fn carry_over(state: &mut State, person: PersonId, subject: Subject, time: Time, cx: &mut Cx<'_>) {
-    let Some(force) = state.force(subject.gtin) else { return };
-    let bond = state.bond(person, subject).expect("the caller found it");
+fn carry_over(state: &mut State, own: Standing, time: Time, cx: &mut Cx<'_>) {
+    let Some(force) = state.force(own.subject.gtin) else { return };
+    let bond = own.bond(state);
     if bond.journey == force.name && bond.version == force.version {
         return;
     }
-    let (force, to) = (force.clone(), stage_of(state, force, &bond));
+    let (force, to) = (force.clone(), stage_of(state, force, bond));
     let moved = to != bond.stage;
-    drop(bond);
-    let bond = state.bond_mut(person, subject).expect("found above");
+    let bond = own.bond_mut(state);
     (bond.journey, bond.version) = (force.name, force.version);
     bond.steps_done.retain(|done| force.steps.contains(done));
     if moved {
-        let moving = Moving { to, by: "journey.published", time };
-        enter(state, person, subject, &force, moving, cx);
+        enter(state, own, &force, Moving { to, by: "journey.published", time }, cx);
     }
 }
 
 /// The stage that this touch moves the bond to, if any.
 fn target(
     state: &State,
-    person: PersonId,
-    subject: Subject,
+    own: Standing,
     touch: &Touch,
     recorded: Time,
 ) -> Option<(Arc<Force>, Term)> {
-    let (force, stage) = force_and_stage(state, person, subject)?;
+    let force = state.force(own.subject.gtin)?;
+    let stage = stage_of(state, force, own.bond(state));
     let from = force.stage_no(stage);
-    let about = About { person, subject, touch: Some((touch, recorded)), now: touch.time };
+    let about = About { own, touch: Some((touch, recorded)), now: touch.time };
     let fits = force.journey.moves.iter().filter(|own| own.fits(from, &touch.kind));
     let conditions = fits.map(|own| (own.when.as_ref(), own.to));
     if let Some(to) = first_that_holds(state, about, conditions) {
         let to = force.stage_term(Some(to));
-        return (to != stage).then_some((force, to));
+        return (to != stage).then(|| (force.clone(), to));
     }
     // A campaign may itself stand for a stage; it brings in whoever has none yet.
     if from.is_none() && touch.kind.as_str() == "campaign.clicked" {
         let campaign = state.campaign(touch.campaign.as_deref()?)?;
         let number = force.journey.stage_no(campaign.stage.as_deref()?)?;
-        let to = force.stage_term(Some(number));
-        return Some((force, to));
+        return Some((force.clone(), force.stage_term(Some(number))));
     }
     None
 }
@@ -372,8 +396,7 @@ fn target(
 /// What a condition of a bond is asked about: a touch with its log time, or a timer.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
-    pub person: PersonId,
-    pub subject: Subject,
+    pub own: Standing,
     pub touch: Option<(&'a Touch, Time)>,
     pub now: Time,
 }
@@ -392,7 +415,8 @@ fn first_that_holds<'j, T>(
 ) -> Option<T> {
     let (first, value) = conditions.next()?;
     let Some(first) = first else { return Some(value) };
-    let About { person, subject, touch, now } = about;
+    let About { own, touch, now } = about;
+    let subject = own.subject;
     let context = match touch {
         Some((touch, _)) => Context {
             time: now,
@@ -404,15 +428,14 @@ fn first_that_holds<'j, T>(
         },
         None => Context { time: now, ..Context::default() },
     };
-    let record = state.persons.get(&person)?;
-    let bond = record.bond(subject)?;
+    let (record, bond) = (state.persons.here(own.spot), own.bond(state));
     let here = Here::find(state, &context, subject);
     let product = state.products.get(&subject);
     let stage = state.force(subject.gtin).map(|force| stage_of(state, force, bond));
     let view = View {
         state,
         subject,
-        person: Some(&record),
+        person: Some(record),
         product: product.as_deref(),
         model: state.model(subject.gtin),
         stage: state.text(stage.unwrap_or(Term::NONE)),
@@ -441,15 +464,14 @@ pub(crate) struct Moving<'a> {
 /// Enters a stage: its timers begin, those of the stage before end.
 pub(crate) fn enter(
     state: &mut State,
-    person: PersonId,
-    subject: Subject,
+    own: Standing,
     force: &Force,
     moving: Moving<'_>,
     cx: &mut Cx<'_>,
 ) {
-    timers::cancel(state, person, subject);
+    timers::cancel(state, own);
     let Moving { to, by, time } = moving;
-    let Some(bond) = state.bond_mut(person, subject) else { return };
+    let bond = own.bond_mut(state);
     (bond.stage, bond.since) = (to, time);
     bond.shown.clear();
     if bond.moves.len() >= MOVES_KEPT {
@@ -460,39 +482,32 @@ pub(crate) fn enter(
     let timers = force.journey.timers.iter().zip(&force.timers);
     let begun = timers.filter(|(timer, _)| Some(timer.in_stage) == no);
     let begun: Vec<(Term, i64)> = begun.map(|(timer, id)| (*id, timer.after_ms)).collect();
-    timers::begin(state, person, subject, &begun, cx.now);
-    cx.changed(Change::Person(person));
+    timers::begin(state, own, &begun, cx.now);
+    cx.changed(Change::Person(own.person));
 }
 
 /// What a timer that records a kind does: the moves for this kind, without a touch.
 pub(crate) fn move_by_kind(
     state: &mut State,
-    person: PersonId,
-    subject: Subject,
+    own: Standing,
     kind: &Kind,
     time: Time,
     cx: &mut Cx<'_>,
 ) {
     let touch = Touch::new(kind.clone(), time, model::touch::Source::Engine);
-    if let Some((force, to)) = target(state, person, subject, &touch, time) {
-        enter(state, person, subject, &force, Moving { to, by: kind.as_str(), time }, cx);
+    if let Some((force, to)) = target(state, own, &touch, time) {
+        enter(state, own, &force, Moving { to, by: kind.as_str(), time }, cx);
     }
 }
 
 /// Marks the steps that this touch does. In a prescribed journey a step counts only when all
 /// before it are done; done out of order it stays locked and has to be done again.
-fn fold_steps(
-    state: &mut State,
-    person: PersonId,
-    subject: Subject,
-    touch: &Touch,
-    cx: &mut Cx<'_>,
-) {
+fn fold_steps(state: &mut State, own: Standing, touch: &Touch, cx: &mut Cx<'_>) {
     let named = match touch.kind.as_str() {
         "step.done" => touch.properties.text("step"),
         _ => None,
     };
-    let Some(force) = state.force(subject.gtin) else { return };
+    let Some(force) = state.force(own.subject.gtin) else { return };
     let steps = &force.journey.steps;
     let does =
         |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
@@ -500,20 +515,17 @@ fn fold_steps(
         return;
     }
     let force = force.clone();
-    let about = About { person, subject, touch: Some((touch, cx.now)), now: touch.time };
+    let about = About { own, touch: Some((touch, cx.now)), now: touch.time };
     for (step, id) in force.journey.steps.iter().zip(&force.steps) {
-        let bond = state.bond(person, subject).expect("the caller found it");
-        if bond.steps_done.contains(id) {
+        if own.bond(state).steps_done.contains(id) {
             continue;
         }
-        drop(bond);
         let applies = step.when.as_ref().is_none_or(|when| holds(state, about, when));
         if !applies {
             continue;
         }
         if does(step) {
-            let bond = state.bond_mut(person, subject).expect("found above");
-            bond.steps_done.push(*id);
+            own.bond_mut(state).steps_done.push(*id);
         } else if force.journey.kind == journey::Kind::Prescribed {
             break;
         }

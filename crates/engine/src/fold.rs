@@ -219,13 +219,12 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
         return Outcome::Refused(refusal);
     }
     if touch.id.0 != 0 {
-        let key = seen_key(touch.id);
-        if state.seen.contains(key) {
+        let is_new = state.seen.insert(seen_key(touch.id));
+        if !is_new {
             state.meta.duplicates += 1;
             identity::mention(state, &touch.aliases, cx.seq);
             return Outcome::Duplicate;
         }
-        state.seen.insert(key);
     }
     let code_person = grants::person_of_code(state, touch);
     let person = identity::resolve(state, touch, code_person, cx);
@@ -239,7 +238,9 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     fold_timelines(state, touch, cx);
     grants::redeem(state, touch, cx);
     if let Some(person) = person {
-        state.note_person(person, cx.seq);
+        if let Some(record) = state.persons.get_mut(&person) {
+            record.timeline.push(cx.seq, &mut state.blocks);
+        }
         fold_person(state, person, touch, cx);
     } else {
         fold_owners(state, touch, cx);

@@ -35,23 +35,26 @@ pub(crate) fn resolve(
     code_person: Option<PersonId>,
     cx: &mut Cx<'_>,
 ) -> Option<PersonId> {
-    let owner = owner_of(state, touch, code_person, cx)?;
-    let mut owner = owner;
+    // Nearly every touch comes with names that are all one person's already.
+    let first = touch.aliases.first().and_then(|alias| state.person_by_alias(alias));
+    if let Some(owner) = first
+        && touch.aliases[1..].iter().all(|alias| state.person_by_alias(alias) == Some(owner))
+    {
+        return Some(owner);
+    }
+    let mut owner = owner_of(state, touch, code_person, cx)?;
     // Asked before this touch gives names, and only if one of them is new.
     let mut open = None;
     for alias in &touch.aliases {
         match state.person_by_alias(alias) {
-            None if may_name(
-                state,
-                touch,
-                owner,
-                alias,
-                *open.get_or_insert_with(|| is_browser_only(state, owner)),
-            ) =>
-            {
-                attach(state, owner, alias, touch, cx);
+            None => {
+                let open = *open.get_or_insert_with(|| is_browser_only(state, owner));
+                if may_name(state, touch, owner, alias, open) {
+                    attach(state, owner, alias, touch, cx);
+                } else {
+                    mention(state, std::slice::from_ref(alias), cx.seq);
+                }
             }
-            None => mention(state, std::slice::from_ref(alias), cx.seq),
             Some(other) if other == owner => {}
             Some(other)
                 if may_join(state, owner, other)

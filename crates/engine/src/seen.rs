@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use model::bytes::{Reader, Rows, Writer};
 
 use crate::keys;
@@ -76,9 +77,15 @@ impl Ids {
         self.parts[part_of(id)].find(hash(id), |own| *own == id).is_some()
     }
 
-    fn insert(&mut self, id: u64) {
-        self.parts[part_of(id)].insert_unique(hash(id), id, |own| hash(*own));
-        self.count += 1;
+    fn insert(&mut self, id: u64) -> bool {
+        match self.parts[part_of(id)].entry(hash(id), |own| *own == id, |own| hash(*own)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(room) => {
+                room.insert(id);
+                self.count += 1;
+                true
+            }
+        }
     }
 }
 
@@ -137,8 +144,12 @@ impl Seen {
     }
 
     pub fn contains(&self, id: u64) -> bool {
-        self.ids.contains(id)
-            || self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))
+        self.ids.contains(id) || self.is_older(id)
+    }
+
+    /// Whether it is in one of the generations before the newest.
+    fn is_older(&self, id: u64) -> bool {
+        self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))
             || self.sealed.iter().any(|own| own.filter.may_contain(id) && self.stored(own, id))
     }
 
@@ -148,10 +159,13 @@ impl Seen {
         backing.get(&key).is_some_and(|bytes| decode(&bytes).binary_search(&id).is_ok())
     }
 
-    /// An id that is not there yet.
-    pub fn insert(&mut self, id: u64) {
-        self.ids.insert(id);
+    /// False if it is there already.
+    pub fn insert(&mut self, id: u64) -> bool {
+        if self.is_older(id) || !self.ids.insert(id) {
+            return false;
+        }
         self.fresh.push(id);
+        true
     }
 
     pub fn len_here(&self) -> usize {

@@ -1,9 +1,8 @@
 //! Timers: what a journey does by itself when a bond stays in a stage. They fire by log time.
 
-use model::gs1::Subject;
 use model::id::{PersonId, Time};
 
-use crate::bonds::{self, Moving};
+use crate::bonds::{self, Moving, Standing};
 use crate::fold::{Change, Cx, Send};
 use crate::record::{Bond, Message, TimerKey};
 use crate::state::State;
@@ -46,78 +45,72 @@ pub(crate) fn fire_due_of(state: &mut State, id: PersonId, cx: &mut Cx<'_>) {
 
 fn fire(state: &mut State, key: &TimerKey, cx: &mut Cx<'_>) {
     state.timers.remove(key);
-    let Some(bond) = state.bond_mut(key.person, key.subject) else { return };
-    bond.timers.retain(|(due, id)| (*due, *id) != (key.due, key.id));
-    let Some((force, stage)) = bonds::force_and_stage(state, key.person, key.subject) else {
-        return;
-    };
+    let Some(own) = Standing::of(state, key.person, key.subject) else { return };
+    own.bond_mut(state).timers.retain(|(due, id)| (*due, *id) != (key.due, key.id));
+    let Some((force, stage)) = bonds::force_and_stage(state, own) else { return };
     let journey = &force.journey;
     let Some(at) = force.timers.iter().position(|own| *own == key.id) else { return };
     let timer = &journey.timers[at];
     if force.stage_no(stage) != Some(timer.in_stage) {
         return;
     }
-    let (person, subject) = (key.person, key.subject);
-    let about = bonds::About { person, subject, touch: None, now: key.due };
+    let about = bonds::About { own, touch: None, now: key.due };
     if let Some(when) = &timer.when
         && !bonds::holds(state, about, when)
     {
         return;
     }
     if let Some(message) = &timer.send {
-        send(state, key, &journey.name, message, cx);
+        send(state, own, key.due, &journey.name, message, cx);
     }
     if let Some(to) = timer.to {
         let by = format!("timer:{}", timer.id);
         let moved = Moving { to: force.stage_term(Some(to)), by: &by, time: key.due };
-        bonds::enter(state, key.person, key.subject, &force, moved, cx);
+        bonds::enter(state, own, &force, moved, cx);
     }
     if let Some(kind) = &timer.touch {
-        bonds::move_by_kind(state, key.person, key.subject, kind, key.due, cx);
+        bonds::move_by_kind(state, own, kind, key.due, cx);
     }
     cx.changed(Change::Person(key.person));
 }
 
-fn send(state: &mut State, key: &TimerKey, journey: &str, message: &str, cx: &mut Cx<'_>) {
+fn send(
+    state: &mut State,
+    own: Standing,
+    time: Time,
+    journey: &str,
+    message: &str,
+    cx: &mut Cx<'_>,
+) {
     let id = state.terms.of(message);
-    let bond = state.bond_mut(key.person, key.subject).expect("the caller found it");
+    let bond = own.bond_mut(state);
     if bond.messages.len() >= MESSAGES_KEPT {
         bond.messages.remove(0);
     }
-    bond.messages.push(Message { id, time: key.due, read: false });
+    bond.messages.push(Message { id, time, read: false });
     if cx.live {
-        cx.effects.sends.push(Send {
-            person: key.person,
-            subject: key.subject,
-            journey: journey.into(),
-            message: message.into(),
-            time: key.due,
-        });
+        let Standing { person, subject, .. } = own;
+        let (journey, message) = (journey.into(), message.into());
+        cx.effects.sends.push(Send { person, subject, journey, message, time });
     }
 }
 
 /// Begins a stage's timers, counted from `now` (log time).
-pub(crate) fn begin(
-    state: &mut State,
-    person: PersonId,
-    subject: Subject,
-    timers: &[(Term, i64)],
-    now: Time,
-) {
+pub(crate) fn begin(state: &mut State, own: Standing, timers: &[(Term, i64)], now: Time) {
+    let Standing { person, subject, .. } = own;
     for (id, after_ms) in timers {
         let (due, id) = (now.plus(*after_ms), *id);
         state.timers.insert(TimerKey { due, person, subject, id }, ());
-        if let Some(bond) = state.bond_mut(person, subject) {
-            bond.timers.push((due, id));
-        }
+        own.bond_mut(state).timers.push((due, id));
     }
 }
 
-pub(crate) fn cancel(state: &mut State, person: PersonId, subject: Subject) {
-    if state.bond(person, subject).is_none_or(|bond| bond.timers.is_empty()) {
+pub(crate) fn cancel(state: &mut State, own: Standing) {
+    let Standing { person, subject, .. } = own;
+    let bond = own.bond_mut(state);
+    if bond.timers.is_empty() {
         return;
     }
-    let Some(bond) = state.bond_mut(person, subject) else { return };
     for (due, id) in std::mem::take(&mut bond.timers) {
         state.timers.remove(&TimerKey { due, person, subject, id });
     }

@@ -1,5 +1,8 @@
 //! Aliases: the names under which a person is known, and which of them say *who* it is.
 
+use std::cmp::Ordering;
+use std::sync::OnceLock;
+
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::id::Digest;
 use crate::limits;
@@ -49,10 +52,38 @@ impl AliasKind {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone)]
 pub struct Alias {
     pub kind: AliasKind,
     pub value: Box<str>,
+    /// Computed when it is first asked for: by the edge, so that the fold finds it here.
+    digest: OnceLock<Digest>,
+}
+
+impl PartialEq for Alias {
+    fn eq(&self, other: &Alias) -> bool {
+        (self.kind, &self.value) == (other.kind, &other.value)
+    }
+}
+
+impl Eq for Alias {}
+
+impl PartialOrd for Alias {
+    fn partial_cmp(&self, other: &Alias) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Alias {
+    fn cmp(&self, other: &Alias) -> Ordering {
+        (self.kind, &self.value).cmp(&(other.kind, &other.value))
+    }
+}
+
+impl std::fmt::Debug for Alias {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Alias({self})")
+    }
 }
 
 /// Why a text cannot be an alias.
@@ -118,11 +149,16 @@ impl Alias {
                 .into(),
             _ => value.into(),
         };
-        if value.is_empty() { Err(BadAlias::Empty) } else { Ok(Alias { kind, value }) }
+        if value.is_empty() { Err(BadAlias::Empty) } else { Ok(Alias::plain(kind, value)) }
+    }
+
+    fn plain(kind: AliasKind, value: Box<str>) -> Alias {
+        Alias { kind, value, digest: OnceLock::new() }
     }
 
     pub fn digest(&self) -> Digest {
-        Digest::of(&[b"alias", &[self.kind as u8], self.value.as_bytes()])
+        let digest = || Digest::of(&[b"alias", &[self.kind as u8], self.value.as_bytes()]);
+        *self.digest.get_or_init(digest)
     }
 
     pub fn write(&self, out: &mut Writer) {
@@ -136,7 +172,7 @@ impl Alias {
             .get(usize::from(number).wrapping_sub(1))
             .map(|(kind, _)| *kind)
             .ok_or(Corrupt("an alias has an unknown kind number"))?;
-        Ok(Alias { kind, value: input.text()?.into() })
+        Ok(Alias::plain(kind, input.text()?.into()))
     }
 }
 

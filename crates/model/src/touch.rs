@@ -246,6 +246,14 @@ impl Touch {
     pub fn settle_aliases(&mut self) {
         self.aliases.sort_by(|a, b| b.cmp(a));
         self.aliases.dedup();
+        self.digest_aliases();
+    }
+
+    /// So that the fold, which is one thread, finds the digests computed.
+    pub fn digest_aliases(&self) {
+        self.aliases.iter().for_each(|alias| {
+            alias.digest();
+        });
     }
 
     pub fn write_common(&self, out: &mut Writer) {
