@@ -104,14 +104,16 @@ impl Aliases {
         }
     }
 
-    fn here(&self, name: &Name) -> Option<&Entry> {
+    /// Whose it is, if it is in memory.
+    pub fn here(&self, name: &Name) -> Option<PersonId> {
         let part = &self.parts[part_of(name)];
-        part.entries.find(hash(name), |entry| entry.name() == *name)
+        let entry = part.entries.find(hash(name), |entry| entry.name() == *name);
+        entry.map(Entry::person)
     }
 
     pub fn get(&self, name: &Name) -> Option<PersonId> {
         match self.here(name) {
-            Some(entry) => Some(entry.person()),
+            Some(person) => Some(person),
             None if self.is_away(name) => person_in(&self.backing.as_ref()?.get(&row(name))?),
             None => None,
         }
@@ -245,7 +247,7 @@ impl Aliases {
     }
 }
 
-fn row(name: &Name) -> [u8; 13] {
+pub(crate) fn row(name: &Name) -> [u8; 13] {
     let mut key = [keys::ALIAS; 13];
     key[1..].copy_from_slice(name);
     key

@@ -4,6 +4,7 @@
 //! Kept so by this crate's `clippy.toml`.
 
 mod aliases;
+mod away;
 mod bonds;
 pub mod condition;
 pub mod decide;
@@ -28,6 +29,7 @@ mod timeline;
 mod timers;
 mod wipe;
 
+pub use away::Away;
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
 pub use decide::{bond_subject, consents_to, decide, nearest_place};
 pub use fold::{Change, Effects, EntryRef, Send, apply};

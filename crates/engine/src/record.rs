@@ -500,6 +500,11 @@ impl Grant {
 impl Record for Person {
     const HEAP: usize = 500;
 
+    fn near(&self) -> u64 {
+        let bond = self.bonds.last().map_or(0, |bond| bond.touches);
+        self.touches.wrapping_add(bond)
+    }
+
     fn write(&self, out: &mut Writer) {
         out.u8(1);
         write_time(out, self.first_seen);
@@ -709,6 +714,10 @@ mod has {
 
 impl Record for Product {
     const HEAP: usize = 32;
+
+    fn near(&self) -> u64 {
+        self.touches
+    }
 
     fn write(&self, out: &mut Writer) {
         let flags = if self.registered.is_some() { has::REGISTERED } else { 0 }

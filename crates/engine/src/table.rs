@@ -25,6 +25,11 @@ pub trait Record: Sized {
     /// About what an open one takes on the heap beside itself, in bytes.
     const HEAP: usize = 64;
 
+    /// Something of it that lies where most of it lies.
+    fn near(&self) -> u64 {
+        0
+    }
+
     fn write(&self, out: &mut Writer);
     fn read(input: &mut Reader<'_>) -> Result<Self, Corrupt>;
 }
@@ -507,6 +512,16 @@ impl<K: Key, V: Record> Table<K, V> {
                 self.bytes -= size_of::<V>() + V::HEAP;
             }
         }
+    }
+
+    /// Looks at a record in memory without using it; gives something of it.
+    pub fn look(&self, key: &K) -> Option<u64> {
+        let slot = self.slot(self.spot(key)?);
+        Some(match &slot.held {
+            Held::Open(value) => value.near(),
+            Held::Packed(bytes) => bytes.first().copied().map_or(0, u64::from),
+            Held::Gone | Held::Free => 0,
+        })
     }
 
     /// Whether the key's record is neither in memory nor known to be nowhere: the store has to be

@@ -4,11 +4,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 use engine::table::FixedSet;
-use engine::{Change, Effects, EntryRef, Send, State};
+use engine::{Backing as _, Change, Effects, EntryRef, Send, State};
 use model::bytes::{Reader, Rows, Writer};
-use model::entry::{Body, Seq};
+use model::entry::{Body, Entry, Seq};
 use model::id::Time;
 use model::outcome::Outcome;
 use parking_lot::RwLock;
@@ -61,7 +62,8 @@ pub enum OpenError {
 /// What one submission became: each body's place in the log (0: it is not there) and outcome.
 pub type Answers = Vec<(Seq, Outcome)>;
 
-/// What the outside is told after a group: sorted, each once.
+/// What the outside is told after a group, in the order in which it happened; one thing may have
+/// changed several times.
 #[derive(Debug, Default)]
 pub struct Told {
     pub seq: Seq,
@@ -201,6 +203,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         for (bodies, answers) in submissions.iter().zip(answers) {
             let some = bodies.chunks(FOLD_AT_ONCE).zip(answers.chunks_mut(FOLD_AT_ONCE));
             for (bodies, answers) in some {
+                self.fetch(bodies);
                 let mut state = self.state.write();
                 for (body, (seq, outcome)) in bodies.iter().zip(answers) {
                     // Those with the place 0 did not reach the log.
@@ -215,8 +218,21 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         told.purges |= !effects.purges.is_empty();
         told.sends.append(&mut effects.sends);
         told.changes.append(&mut effects.changes);
-        told.changes.sort_unstable();
-        told.changes.dedup();
+    }
+
+    /// Reads from the store what these entries will ask for, while others may use the state: first
+    /// names and units, then the persons that the names lead to.
+    fn fetch(&self, bodies: &[Body]) {
+        for _ in 0..2 {
+            let away = self.state.read().away(bodies.iter());
+            std::hint::black_box(away.near());
+            if away.is_empty() {
+                return;
+            }
+            let backing = StoreBacking(self.store.clone());
+            let rows = away.keys().map(|key| backing.get(key)).collect();
+            self.state.write().supply(&away, rows);
+        }
     }
 
     /// Begins a checkpoint unless one is on its way or nothing is new.
@@ -290,30 +306,79 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     }
 }
 
-/// Folds the log from `from` on into `state`. What it asked of the outside was asked before.
+/// Entries that are decoded and folded in at once while the log is read again.
+const REPLAY_AT_ONCE: usize = 512;
+/// Such parcels that wait for the fold at most.
+const REPLAY_AHEAD: usize = 8;
+
+/// Folds the log from `from` on into `state`. What it asked of the outside was asked before. A
+/// second thread reads and decodes ahead, and takes the folded entries apart.
 pub fn replay<D: Disk>(
     state: &mut State,
     reader: &LogReader<D>,
     from: Seq,
 ) -> Result<u64, OpenError> {
     let history = LogHistory(reader.clone());
-    let mut effects = Effects::default();
-    let mut count = 0;
-    let mut unreadable = None;
-    let read = reader.for_each(from, |record| match decode(&record) {
-        Ok(entry) => {
-            engine::apply(state, EntryRef::of(&entry), &history, &mut effects);
-            effects = Effects::default();
-            count += 1;
-            ControlFlow::Continue(())
+    let (full, parcels) = sync_channel::<Vec<Entry>>(REPLAY_AHEAD);
+    let (back, empty) = channel::<Vec<Entry>>();
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || read_ahead(reader, from, &full, &empty));
+        let mut effects = Effects::default();
+        let mut count = 0;
+        for entries in parcels {
+            for some in entries.chunks(FOLD_AT_ONCE) {
+                std::hint::black_box(state.away(some.iter().map(|entry| &entry.body)).near());
+                for entry in some {
+                    engine::apply(state, EntryRef::of(entry), &history, &mut effects);
+                }
+                effects = Effects::default();
+            }
+            count += entries.len() as u64;
+            state.settle(REPLAY_AT_ONCE / 4, usize::MAX);
+            // The reader may have come to its end already.
+            let _ = back.send(entries);
         }
-        Err(corrupt) => {
-            unreadable = Some(OpenError::Unreadable { seq: record.seq, what: corrupt.0 });
-            ControlFlow::Break(())
+        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        read.map(|()| count)
+    })
+}
+
+fn read_ahead<D: Disk>(
+    reader: &LogReader<D>,
+    from: Seq,
+    full: &SyncSender<Vec<Entry>>,
+    empty: &Receiver<Vec<Entry>>,
+) -> Result<(), OpenError> {
+    let mut parcel: Vec<Entry> = Vec::with_capacity(REPLAY_AT_ONCE);
+    let mut unreadable = None;
+    let read = reader.for_each(from, |record| {
+        match decode(&record) {
+            Ok(entry) => {
+                if let Body::Touch(touch) = &entry.body {
+                    touch.digest_aliases();
+                }
+                parcel.push(entry);
+            }
+            Err(corrupt) => {
+                unreadable = Some(OpenError::Unreadable { seq: record.seq, what: corrupt.0 });
+                return ControlFlow::Break(());
+            }
+        }
+        if parcel.len() < REPLAY_AT_ONCE {
+            return ControlFlow::Continue(());
+        }
+        let mut next = empty.try_recv().unwrap_or_default();
+        next.clear();
+        // Whoever folds stops only by a panic, which is told where it is joined.
+        match full.send(std::mem::replace(&mut parcel, next)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
         }
     });
+    // What was read before the trouble is folded in all the same; the caller drops that state.
+    let _ = full.send(parcel);
     read.map_err(OpenError::Storage)?;
-    unreadable.map_or(Ok(count), Err)
+    unreadable.map_or(Ok(()), Err)
 }
 
 /// Overwrites the personal part of these log records, and the whole record where the rest of it

@@ -1,0 +1,108 @@
+//! What some entries will ask the state for and is not in memory. Whoever folds them in reads it
+//! from the store first, without holding the state, so that nobody waits for the disk.
+//!
+//! Looking also brings what *is* in memory near the processor: here one record does not wait for
+//! the one before, as it does in the fold.
+
+use model::entry::Body;
+use model::gs1::Subject;
+use model::id::PersonId;
+use model::touch::Touch;
+
+use crate::aliases::{Name, name_of, row};
+use crate::keys;
+use crate::state::State;
+use crate::table::row_key;
+
+/// Rows to read from the store.
+#[derive(Default)]
+pub struct Away {
+    rows: Vec<(What, Vec<u8>)>,
+    /// What the records that were looked at begin with: it has to be read from memory to be added
+    /// up, and that is all it is for.
+    near: u64,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Alias(Name),
+    Person(PersonId),
+    Product(Subject),
+}
+
+impl Away {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The keys of the rows.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.rows.iter().map(|(_, key)| &**key)
+    }
+
+    /// A number without meaning.
+    pub fn near(&self) -> u64 {
+        self.near
+    }
+}
+
+impl State {
+    /// What these entries will ask for first. Persons that only an alias in the store leads to are
+    /// found in a second round.
+    pub fn away<'a>(&self, bodies: impl Iterator<Item = &'a Body>) -> Away {
+        let mut away = Away::default();
+        let mut persons: Vec<PersonId> = Vec::new();
+        for touch in bodies.filter_map(as_touch) {
+            for alias in &touch.aliases {
+                let name = name_of(alias);
+                match self.aliases.here(&name) {
+                    Some(person) => persons.push(person),
+                    None if self.aliases.is_away(&name) => {
+                        away.rows.push((What::Alias(name), row(&name).to_vec()));
+                    }
+                    None => {}
+                }
+            }
+            for subject in touch.products.iter().filter(|subject| subject.is_unit()) {
+                match self.products.look(subject) {
+                    Some(near) => away.near = away.near.wrapping_add(near),
+                    None if self.products.is_away(subject) => {
+                        let key = row_key(keys::PRODUCT, subject);
+                        away.rows.push((What::Product(*subject), key));
+                    }
+                    None => {}
+                }
+            }
+        }
+        persons.dedup();
+        for person in persons {
+            match self.persons.look(&person) {
+                Some(near) => away.near = away.near.wrapping_add(near),
+                None if self.persons.is_away(&person) => {
+                    away.rows.push((What::Person(person), row_key(keys::PERSON, &person)));
+                }
+                None => {}
+            }
+        }
+        away
+    }
+
+    /// Takes in the rows that were read, in the order of the keys.
+    pub fn supply(&mut self, away: &Away, rows: Vec<Option<Vec<u8>>>) {
+        for ((what, _), row) in away.rows.iter().zip(rows) {
+            let Some(row) = row else { continue };
+            match what {
+                What::Alias(name) => self.aliases.supply(name, &row),
+                What::Person(person) => self.persons.supply(person, row.into()),
+                What::Product(subject) => self.products.supply(subject, row.into()),
+            }
+        }
+    }
+}
+
+fn as_touch(body: &Body) -> Option<&Touch> {
+    match body {
+        Body::Touch(touch) => Some(touch),
+        _ => None,
+    }
+}
