@@ -7,14 +7,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use engine::{Change, Effects, Send, State};
-use model::bytes::{Reader, Writer};
+use model::bytes::Writer;
 use model::entry::{Body, Entry, Seq};
 use model::id::Time;
 use model::outcome::Outcome;
 use parking_lot::RwLock;
-use storage::{Batch, Disk, Log, LogOptions, LogReader, StorageError, Store};
+use storage::{Batch, Disk, Log, LogOptions, LogReader, Record, StorageError, Store};
 
-use crate::adapt::{LogHistory, StoreBacking, decode};
+use crate::adapt::{LogHistory, StoreBacking, decode, read_ahead};
 
 /// Entries that are folded in under one hold of the state's lock: readers wait this long at most.
 const FOLD_AT_ONCE: usize = 256;
@@ -185,7 +185,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     fn append(&mut self, now: Time, body: &Body) -> Seq {
         self.common.clear();
         self.personal.clear();
-        let tag = body.write(&mut self.common, &mut self.personal);
+        let tag = body.write(now, &mut self.common, &mut self.personal);
         self.log.append(now.0, tag, self.common.as_bytes(), self.personal.as_bytes())
     }
 
@@ -284,21 +284,12 @@ pub fn replay<D: Disk>(
     let history = LogHistory(reader.clone());
     let mut effects = Effects::default();
     let mut count = 0;
-    let mut unreadable = None;
-    let read = reader.for_each(from, |record| match decode(&record) {
-        Ok(entry) => {
-            engine::apply(state, &entry, &history, &mut effects);
-            effects = Effects::default();
-            count += 1;
-            ControlFlow::Continue(())
-        }
-        Err(corrupt) => {
-            unreadable = Some(OpenError::Unreadable { seq: record.seq, what: corrupt.0 });
-            ControlFlow::Break(())
-        }
-    });
-    read.map_err(OpenError::Storage)?;
-    unreadable.map_or(Ok(count), Err)
+    read_ahead(reader, from, |entry| {
+        engine::apply(state, &entry, &history, &mut effects);
+        effects = Effects::default();
+        count += 1;
+    })?;
+    Ok(count)
 }
 
 /// Overwrites the personal part of these log records, and the whole record where the rest of it
@@ -306,7 +297,7 @@ pub fn replay<D: Disk>(
 pub fn purge_log<D: Disk>(reader: &LogReader<D>, seqs: &[Seq]) -> Result<u64, StorageError> {
     let mut whole = Vec::new();
     reader.read_many(seqs, |record| {
-        let named = names_in(record.tag, record.personal);
+        let named = names_in(&record);
         let leaks = named.iter().any(|name| {
             let name = name.as_bytes();
             record.common.windows(name.len()).any(|part| part == name)
@@ -321,15 +312,11 @@ pub fn purge_log<D: Disk>(reader: &LogReader<D>, seqs: &[Seq]) -> Result<u64, St
     Ok(count as u64)
 }
 
-/// The names that a record's personal part holds. Short ones would match by chance.
-fn names_in(tag: u8, personal: &[u8]) -> Vec<Box<str>> {
-    const TOUCH: u8 = 1;
-    if tag != TOUCH || personal.len() < 17 {
-        return Vec::new();
-    }
-    let mut input = Reader::new(&personal[16..]);
-    let aliases = input.list(model::alias::Alias::read).unwrap_or_default();
-    aliases.into_iter().map(|alias| alias.value).filter(|value| value.len() >= 4).collect()
+/// The names that a touch's personal part holds. Short ones would match by chance.
+fn names_in(record: &Record<'_>) -> Vec<Box<str>> {
+    let Ok(Entry { body: Body::Touch(touch), .. }) = decode(record) else { return Vec::new() };
+    let names = touch.aliases.into_iter().map(|alias| alias.value);
+    names.filter(|name| name.len() >= 4).collect()
 }
 
 impl std::fmt::Display for OpenError {

