@@ -218,8 +218,9 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
         identity::mention(state, &touch.aliases, cx.seq);
         return Outcome::Refused(refusal);
     }
-    if touch.id.0 != 0 {
-        let is_new = state.seen.insert(seen_key(touch.id));
+    let key = seen_key(touch.id);
+    if key != 0 {
+        let is_new = state.seen.insert(key);
         if !is_new {
             state.meta.duplicates += 1;
             identity::mention(state, &touch.aliases, cx.seq);

@@ -24,7 +24,7 @@ pub(crate) fn fold_recommend(state: &mut State, id: PersonId, touch: &Touch, cx:
         if person.links.iter().any(|link| link.gtin == gtin) {
             continue;
         }
-        let code = code_of(cx.seq, &format!("{gtin}{:032x}", touch.id.0));
+        let code = code_of(cx.seq, &format!("{gtin}{:016x}", touch.id.half()));
         person.links.push(PersonalLink { gtin, code: code.clone() });
         let parent = person.referred_by.iter().find(|(own, _)| *own == gtin);
         let parent = parent.map(|(_, code)| code.clone());

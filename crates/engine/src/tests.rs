@@ -37,7 +37,7 @@ struct Tape {
 impl Tape {
     fn entry(&self, seq: Seq) -> Entry {
         let (time, tag, common, personal) = &self.records[seq as usize - 1];
-        let body = Body::read(*tag, common, personal).expect("it was written here");
+        let body = Body::read(*time, *tag, common, personal).expect("it was written here");
         Entry { seq, time: *time, body }
     }
 }
@@ -121,7 +121,7 @@ impl World {
 
     fn put(&mut self, body: Body) -> Outcome {
         let (mut common, mut personal) = (Writer::new(), Writer::new());
-        let tag = body.write(&mut common, &mut personal);
+        let tag = body.write(self.now, &mut common, &mut personal);
         self.tape.records.push((self.now, tag, common.into_bytes(), personal.into_bytes()));
         let entry = self.tape.entry(self.tape.records.len() as Seq);
         assert_eq!(entry.body, body);
@@ -178,7 +178,7 @@ impl World {
         let kind = Kind::new(words.next().unwrap()).unwrap();
         let mut touch = Touch::new(kind, self.now, Source::Native);
         self.names += 1;
-        touch.id = Digest::of(&[&self.names.to_be_bytes()]);
+        touch.id = Digest::of_half(self.names);
         touch.trusted = names.starts_with('!');
         let names = names.trim().trim_start_matches('!');
         if names != "-" {
@@ -197,7 +197,7 @@ impl World {
                 "place" => touch.place = Some(value.into()),
                 "channel" => touch.channel = Channel::named(value),
                 "money" => touch.money = Money::from_major(value.parse().unwrap(), "USD"),
-                "id" => touch.id = Digest::of(&[value.as_bytes()]),
+                "id" => touch.id = Digest::of_half(Digest::of(&[value.as_bytes()]).half()),
                 "code_of" => {
                     let digest = Digest::of(&[value.as_bytes()]).0;
                     touch.properties.insert("code_sha256", Value::text(format!("{digest:032x}")));

@@ -135,19 +135,23 @@ impl<'a> Reader<'a> {
     }
 
     pub fn uint(&mut self) -> Result<u64, Corrupt> {
-        let mut uint = 0;
-        for shift in (0..70).step_by(7) {
+        let first = self.u8()?;
+        if first < 0x80 {
+            return Ok(u64::from(first));
+        }
+        let (mut uint, mut shift) = (u64::from(first & 0x7f), 7);
+        loop {
             let byte = self.u8()?;
             let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
+            if shift == 63 && byte > 1 {
+                return Err(Corrupt("a number is longer than 64 bits"));
             }
             uint |= bits << shift;
             if byte < 0x80 {
                 return Ok(uint);
             }
+            shift += 7;
         }
-        Err(Corrupt("a number is longer than 64 bits"))
     }
 
     pub fn int(&mut self) -> Result<i64, Corrupt> {
@@ -181,7 +185,13 @@ impl<'a> Reader<'a> {
     }
 
     pub fn text(&mut self) -> Result<&'a str, Corrupt> {
-        std::str::from_utf8(self.blob()?).map_err(|_| Corrupt("a text is not UTF-8"))
+        let len = self.len()?;
+        self.text_of(len)
+    }
+
+    /// A text whose length is known otherwise.
+    pub fn text_of(&mut self, len: usize) -> Result<&'a str, Corrupt> {
+        std::str::from_utf8(self.raw(len)?).map_err(|_| Corrupt("a text is not UTF-8"))
     }
 
     pub fn blob(&mut self) -> Result<&'a [u8], Corrupt> {

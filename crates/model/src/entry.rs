@@ -110,11 +110,11 @@ pub enum KeyScope {
 }
 
 impl Body {
-    /// Writes both parts and gives the tag.
-    pub fn write(&self, common: &mut Writer, personal: &mut Writer) -> u8 {
+    /// Writes both parts and gives the tag. `at` is the entry's time.
+    pub fn write(&self, at: Time, common: &mut Writer, personal: &mut Writer) -> u8 {
         match self {
             Body::Touch(touch) => {
-                touch.write_common(common);
+                touch.write_common(at, common);
                 touch.write_personal(personal);
                 1
             }
@@ -211,13 +211,13 @@ impl Body {
         }
     }
 
-    /// `personal` is empty for a record whose personal part was wiped; what cannot be without it
-    /// reads as a `Tick`: nothing happened but time.
-    pub fn read(tag: u8, common: &[u8], personal: &[u8]) -> Result<Body, Corrupt> {
+    /// `at` is the entry's time. `personal` is empty for a record whose personal part was wiped;
+    /// what cannot be without it reads as a `Tick`: nothing happened but time.
+    pub fn read(at: Time, tag: u8, common: &[u8], personal: &[u8]) -> Result<Body, Corrupt> {
         let mut input = Reader::new(common);
         let mut own = Reader::new(personal);
         Ok(match tag {
-            1 => Body::Touch(Touch::read(common, personal)?),
+            1 => Body::Touch(Touch::read(at, common, personal)?),
             2 => Body::Tick,
             3 => Body::PutModel(Model::read(&mut input)?),
             4 => Body::PutProduct(Product::read(&mut input)?),

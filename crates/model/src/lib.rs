@@ -11,6 +11,7 @@ pub mod gs1;
 pub mod id;
 pub mod kind;
 pub mod limits;
+mod names;
 pub mod outcome;
 pub mod texts;
 pub mod things;

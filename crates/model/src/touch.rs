@@ -3,6 +3,7 @@
 
 use crate::alias::Alias;
 use crate::bytes::{Corrupt, Reader, Writer};
+use crate::gs1::key::SERIAL_CHARS_MAX;
 use crate::gs1::{Gtin, Serial, Subject};
 use crate::id::{Digest, Time};
 use crate::kind::Kind;
@@ -55,9 +56,12 @@ impl Channel {
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Channel, Corrupt> {
-        let number = usize::from(input.u8()?);
-        let row = CHANNELS.get(number.wrapping_sub(1)).ok_or(Corrupt("unknown channel number"))?;
-        Ok(row.0)
+        Channel::numbered(input.u8()?)
+    }
+
+    fn numbered(number: u8) -> Result<Channel, Corrupt> {
+        let row = CHANNELS.get(usize::from(number).wrapping_sub(1));
+        row.map(|row| row.0).ok_or(Corrupt("unknown channel number"))
     }
 }
 
@@ -89,10 +93,12 @@ impl Source {
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Source, Corrupt> {
-        let number = usize::from(input.u8()?);
-        let row =
-            Source::ALL.get(number.wrapping_sub(1)).ok_or(Corrupt("unknown source number"))?;
-        Ok(row.0)
+        Source::numbered(input.u8()?)
+    }
+
+    fn numbered(number: u8) -> Result<Source, Corrupt> {
+        let row = Source::ALL.get(usize::from(number).wrapping_sub(1));
+        row.map(|row| row.0).ok_or(Corrupt("unknown source number"))
     }
 }
 
@@ -211,7 +217,8 @@ pub struct Touch {
     pub money: Option<Money>,
     /// What the *product* said of itself: laid over its state, and kept when a person is wiped.
     pub state: Map,
-    /// Names this message, so that a retry is not counted again.
+    /// Names this message, so that a retry is not counted again. The log keeps its half
+    /// ([`Digest::half`]), so nothing may hang on the other one.
     pub id: Digest,
     /// Strongest first, each once.
     pub aliases: Vec<Alias>,
@@ -256,21 +263,28 @@ impl Touch {
         });
     }
 
-    pub fn write_common(&self, out: &mut Writer) {
-        out.u8(TOUCH_VERSION);
+    /// `at` is the log time, near which the touch's own time usually is.
+    ///
+    /// ```text
+    /// kind
+    /// time       how far before `at`
+    /// source     low three bits; above them the channel's number, 0 without one
+    /// flags      1 trusted, 2 place, 4 campaign, 8 money, 16 state, 32 and 64 number of products,
+    ///            3 when it follows at their place
+    /// then       place, campaign, money, state, products, as far as they are there
+    /// ```
+    pub fn write_common(&self, at: Time, out: &mut Writer) {
         self.kind.write(out);
-        out.int(self.time.0);
-        out.u8(self.source as u8);
-        let flags = u8::from(self.channel.is_some())
+        out.int(at.0.wrapping_sub(self.time.0));
+        out.u8(self.source as u8 | self.channel.map_or(0, |channel| channel as u8) << SOURCE_BITS);
+        let products = self.products.len().min(PRODUCTS_MANY);
+        let flags = u8::from(self.trusted)
             | u8::from(self.place.is_some()) << 1
             | u8::from(self.campaign.is_some()) << 2
             | u8::from(self.money.is_some()) << 3
             | u8::from(!self.state.is_empty()) << 4
-            | u8::from(self.trusted) << 5;
+            | (products as u8) << PRODUCTS_SHIFT;
         out.u8(flags);
-        if let Some(channel) = self.channel {
-            out.u8(channel as u8);
-        }
         if let Some(place) = &self.place {
             out.text(place);
         }
@@ -283,37 +297,63 @@ impl Touch {
         if !self.state.is_empty() {
             self.state.write(out);
         }
-        out.list(self.products.iter(), |out, subject| write_subject(*subject, out));
+        if products == PRODUCTS_MANY {
+            out.uint(self.products.len() as u64);
+        }
+        self.products.iter().for_each(|subject| write_subject(*subject, out));
     }
 
+    /// Nothing at all when there is nothing personal: a device's plain report is as short as it can
+    /// be.
+    ///
+    /// ```text
+    /// flags      1 id, 2 location, 4 properties, 8 traits; the high four bits are the number of
+    ///            aliases, 15 when it follows at their place
+    /// then       id (8 bytes), aliases, location, properties, traits, as far as they are there
+    /// ```
     pub fn write_personal(&self, out: &mut Writer) {
-        if self.aliases.is_empty() && self.traits.is_empty() && self.properties.is_empty() {
-            // A device's plain report has nothing personal but its message id, which may be long
-            // gone from the index of seen ones; its record is then as short as it can be.
-            if self.id == Digest(0) && self.location.is_none() {
-                return;
+        let aliases = self.aliases.len().min(ALIASES_MANY);
+        let flags = u8::from(self.id.half() != 0)
+            | u8::from(self.location.is_some()) << 1
+            | u8::from(!self.properties.is_empty()) << 2
+            | u8::from(!self.traits.is_empty()) << 3
+            | (aliases as u8) << 4;
+        if flags == 0 {
+            return;
+        }
+        out.u8(flags);
+        if self.id.half() != 0 {
+            out.u64_be(self.id.half());
+        }
+        if aliases == ALIASES_MANY {
+            out.uint(self.aliases.len() as u64);
+        }
+        self.aliases.iter().for_each(|alias| alias.write(out));
+        if let Some(location) = self.location {
+            location.write(out);
+        }
+        for map in [&self.properties, &self.traits] {
+            if !map.is_empty() {
+                map.write(out);
             }
         }
-        out.raw(&self.id.0.to_be_bytes());
-        out.list(self.aliases.iter(), |out, alias| alias.write(out));
-        out.option(self.location, |out, location| location.write(out));
-        self.properties.write(out);
-        self.traits.write(out);
     }
 
     /// `personal` is empty for a record whose personal part was wiped.
-    pub fn read(common: &[u8], personal: &[u8]) -> Result<Touch, Corrupt> {
+    pub fn read(at: Time, common: &[u8], personal: &[u8]) -> Result<Touch, Corrupt> {
         let mut input = Reader::new(common);
-        if input.u8()? != TOUCH_VERSION {
-            return Err(Corrupt("a touch has an unknown version"));
+        let kind = Kind::read(&mut input)?;
+        let time = Time(at.0.wrapping_sub(input.int()?));
+        let [way, flags] = input.array()?;
+        let source = Source::numbered(way & ((1 << SOURCE_BITS) - 1))?;
+        let mut touch = Touch::new(kind, time, source);
+        if way >> SOURCE_BITS != 0 {
+            touch.channel = Some(Channel::numbered(way >> SOURCE_BITS)?);
         }
-        let mut touch =
-            Touch::new(Kind::read(&mut input)?, Time(input.int()?), Source::read(&mut input)?);
-        let flags = input.u8()?;
-        touch.trusted = flags & 32 != 0;
-        if flags & 1 != 0 {
-            touch.channel = Some(Channel::read(&mut input)?);
+        if flags & 128 != 0 {
+            return Err(Corrupt("a touch has an unknown flag"));
         }
+        touch.trusted = flags & 1 != 0;
         if flags & 2 != 0 {
             touch.place = Some(input.text()?.into());
         }
@@ -326,32 +366,176 @@ impl Touch {
         if flags & 16 != 0 {
             touch.state = Map::read(&mut input)?;
         }
-        touch.products = input.list(read_subject)?;
-        if !personal.is_empty() {
-            let mut input = Reader::new(personal);
-            touch.id = Digest(u128::from_be_bytes(input.array()?));
-            touch.aliases = input.list(Alias::read)?;
-            touch.location = input.option(Location::read)?;
-            touch.properties = Map::read(&mut input)?;
-            touch.traits = Map::read(&mut input)?;
-        }
+        let products = usize::from(flags >> PRODUCTS_SHIFT & 3);
+        touch.products = read_counted(&mut input, products, PRODUCTS_MANY, read_subject)?;
+        touch.read_personal(personal)?;
         Ok(touch)
+    }
+
+    fn read_personal(&mut self, personal: &[u8]) -> Result<(), Corrupt> {
+        if personal.is_empty() {
+            return Ok(());
+        }
+        let mut input = Reader::new(personal);
+        let flags = input.u8()?;
+        if flags & 1 != 0 {
+            self.id = Digest::of_half(input.u64_be()?);
+        }
+        let aliases = usize::from(flags >> 4);
+        self.aliases = read_counted(&mut input, aliases, ALIASES_MANY, Alias::read)?;
+        if flags & 2 != 0 {
+            self.location = Some(Location::read(&mut input)?);
+        }
+        if flags & 4 != 0 {
+            self.properties = Map::read(&mut input)?;
+        }
+        if flags & 8 != 0 {
+            self.traits = Map::read(&mut input)?;
+        }
+        Ok(())
     }
 }
 
-const TOUCH_VERSION: u8 = 1;
+const SOURCE_BITS: u8 = 3;
+const PRODUCTS_SHIFT: u8 = 5;
+/// Instead of a count that has no room in the flags.
+const PRODUCTS_MANY: usize = 3;
+const ALIASES_MANY: usize = 15;
 
+/// A list whose count stands in flags unless it is `many`.
+fn read_counted<'a, T>(
+    input: &mut Reader<'a>,
+    count: usize,
+    many: usize,
+    read: impl Fn(&mut Reader<'a>) -> Result<T, Corrupt>,
+) -> Result<Vec<T>, Corrupt> {
+    let count = if count == many { input.len()? } else { count };
+    let mut items = Vec::with_capacity(count.min(1024));
+    for _ in 0..count {
+        items.push(read(input)?);
+    }
+    Ok(items)
+}
+
+/// GTIN without its check digit and the serial's length in six bytes, then the serial as it is: one
+/// number, since 10^13 GTINs times 21 lengths are fewer than 2^48.
 pub fn write_subject(subject: Subject, out: &mut Writer) {
-    out.uint(subject.gtin.as_u64());
-    out.text(subject.serial.as_str());
+    let serial = subject.serial.as_bytes();
+    let both = subject.gtin.as_u64() / 10 * SERIAL_LENGTHS + serial.len() as u64;
+    out.raw(&both.to_be_bytes()[2..]);
+    out.raw(serial);
 }
 
 pub fn read_subject(input: &mut Reader<'_>) -> Result<Subject, Corrupt> {
-    let gtin = Gtin::from_u64(input.uint()?).map_err(|_| Corrupt("a GTIN is not one"))?;
-    let serial = input.text()?;
-    if serial.is_empty() {
+    let mut both = [0; 8];
+    both[2..].copy_from_slice(input.raw(6)?);
+    let both = u64::from_be_bytes(both);
+    let gtin = Gtin::from_body(both / SERIAL_LENGTHS).map_err(|_| Corrupt("a GTIN is not one"))?;
+    let len = (both % SERIAL_LENGTHS) as usize;
+    if len == 0 {
         return Ok(Subject::model(gtin));
     }
-    let serial = Serial::new(serial).map_err(|_| Corrupt("a serial number is not one"))?;
-    Ok(Subject::unit(gtin, serial))
+    let serial = Serial::new(input.text_of(len)?);
+    Ok(Subject::unit(gtin, serial.map_err(|_| Corrupt("a serial number is not one"))?))
+}
+
+const SERIAL_LENGTHS: u64 = SERIAL_CHARS_MAX as u64 + 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    const AT: Time = Time(1_767_225_600_000);
+
+    fn bytes(touch: &Touch) -> [Vec<u8>; 2] {
+        let (mut common, mut personal) = (Writer::new(), Writer::new());
+        touch.write_common(AT, &mut common);
+        touch.write_personal(&mut personal);
+        [common.into_bytes(), personal.into_bytes()]
+    }
+
+    fn there_and_back(touch: &Touch) -> [usize; 2] {
+        let [common, personal] = bytes(touch);
+        assert_eq!(Touch::read(AT, &common, &personal).as_ref(), Ok(touch));
+        [common.len(), personal.len()]
+    }
+
+    #[test]
+    fn what_is_not_there_costs_nothing() {
+        let touch = Touch::new(Kind::of("product.reported"), AT, Source::Native);
+        assert_eq!(there_and_back(&touch), [4, 0]);
+    }
+
+    #[test]
+    fn any_combination_comes_back() {
+        let gtin: Gtin = "09506000134352".parse().expect("a GTIN");
+        let text = |len: usize| Value::text("x".repeat(len));
+        for bits in 0..1024_u32 {
+            let has = |bit: u32| bits & 1 << bit != 0;
+            let time = [AT, AT.plus(-5000), AT.plus(1 << 40), Time(i64::MIN)][bits as usize % 4];
+            let mut touch =
+                Touch::new(Kind::of("page.viewed"), time, Source::ALL[bits as usize % 6].0);
+            touch.trusted = has(0);
+            touch.place = has(1).then(|| "shop".into());
+            touch.campaign = has(2).then(|| "spring".into());
+            touch.money = has(3).then_some(Money { minor: -499, currency: *b"EUR" });
+            touch.location = has(4).then_some(Location { lat_e7: -5, lon_e7: 1_800_000_000 });
+            touch.channel = (bits % 15 > 0).then(|| CHANNELS[bits as usize % 15 - 1].0);
+            touch.id = Digest::of_half(if has(5) { u64::from(bits) } else { 0 });
+            for (map, bit) in
+                [(&mut touch.state, 6), (&mut touch.properties, 7), (&mut touch.traits, 8)]
+            {
+                if has(bit) {
+                    map.insert("temp", Value::Int(40));
+                    map.insert("own words", text(bits as usize % 90));
+                }
+            }
+            for n in 0..bits as usize % 5 {
+                let serial = "S0123456789012345678";
+                let serial = Serial::new(&serial[..1 + n * 4]).expect("a serial");
+                touch.products.push(Subject::unit(gtin, serial));
+                touch.products.push(Subject::model(gtin));
+            }
+            for n in 0..bits % 18 {
+                let value = format!("{n:03}").into();
+                touch.aliases.push(Alias::plain(crate::alias::AliasKind::Email, value));
+            }
+            there_and_back(&touch);
+        }
+    }
+
+    #[test]
+    fn the_largest_gtin_and_serial_fit_into_their_six_bytes() {
+        let gtin = Gtin::from_body(9_999_999_999_999).expect("thirteen digits");
+        let serial = Serial::new(&"Z".repeat(SERIAL_CHARS_MAX)).expect("a serial");
+        for subject in [Subject::model(gtin), Subject::unit(gtin, serial)] {
+            let mut out = Writer::new();
+            write_subject(subject, &mut out);
+            assert_eq!(out.as_bytes().len(), 6 + subject.serial.as_bytes().len());
+            assert_eq!(read_subject(&mut Reader::new(out.as_bytes())), Ok(subject));
+        }
+        assert!(read_subject(&mut Reader::new(&[255; 30])).is_err());
+    }
+
+    #[test]
+    fn cut_or_changed_bytes_are_an_error_or_another_touch_but_no_panic() {
+        let mut touch = Touch::new(Kind::of("page.viewed"), AT, Source::Native);
+        touch.state.insert("temp", Value::Float(41.5));
+        touch.products.push(Subject::model("09506000134352".parse().expect("a GTIN")));
+        touch.id = Digest::of_half(7);
+        touch.traits.insert("city", Value::text("Oslo"));
+        let [common, personal] = bytes(&touch);
+        for len in 0..common.len() {
+            assert!(Touch::read(AT, &common[..len], &personal).is_err());
+        }
+        for len in 1..personal.len() {
+            assert!(Touch::read(AT, &common, &personal[..len]).is_err());
+        }
+        for bit in 0..common.len() * 8 {
+            let mut common = common.clone();
+            common[bit / 8] ^= 1 << (bit % 8);
+            let _ = Touch::read(AT, &common, &personal);
+        }
+    }
 }

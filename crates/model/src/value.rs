@@ -3,6 +3,7 @@
 //! the same content always has the same bytes. It is not `Serialize`: the edges convert.
 
 use crate::bytes::{Corrupt, Reader, Writer};
+use crate::names;
 
 /// One value. Floats are finite: the edge turns NaN and infinities into `Null`.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -20,7 +21,119 @@ pub enum Value {
 /// String keys to values, sorted by key, each key once.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Map {
-    entries: Vec<(Box<str>, Value)>,
+    entries: Vec<(Name, Value)>,
+}
+
+/// A key. One that has a stored number is always held as that number, so equal keys are equal here.
+#[derive(Clone, PartialEq)]
+enum Name {
+    Known(u8),
+    Own(Box<str>),
+}
+
+impl Name {
+    fn new(name: impl Into<Box<str>> + AsRef<str>) -> Name {
+        names::number(name.as_ref()).map_or_else(|| Name::Own(name.into()), Name::Known)
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Name::Known(number) => names::name(*number).expect("only numbers of names are made"),
+            Name::Own(name) => name,
+        }
+    }
+
+    fn is_before(&self, other: &Name) -> bool {
+        match (self, other) {
+            (Name::Known(one), Name::Known(two)) => names::is_before(*one, *two),
+            _ => self.as_str() < other.as_str(),
+        }
+    }
+
+    /// One byte for a known name. Of others, up to 31 bytes have their length in that byte, longer
+    /// ones a 0 and then their length.
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Name::Known(number) => out.u8(NAMES_FROM + number),
+            Name::Own(name) if (1..usize::from(NAMES_FROM)).contains(&name.len()) => {
+                out.u8(name.len() as u8);
+                out.raw(name.as_bytes());
+            }
+            Name::Own(name) => {
+                out.u8(0);
+                out.text(name);
+            }
+        }
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Name, Corrupt> {
+        Ok(match input.u8()? {
+            0 => Name::new(input.text()?),
+            len @ 1..NAMES_FROM => Name::new(input.text_of(usize::from(len))?),
+            byte => {
+                let number = byte - NAMES_FROM;
+                names::name(number).ok_or(Corrupt("a key has an unknown number"))?;
+                Name::Known(number)
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// From this byte on a key is a number of a known name.
+const NAMES_FROM: u8 = 32;
+
+/// The byte before a value. 0 to 7 are the types, with all that follows; the others hold a type and
+/// a part of the value.
+///
+/// ```text
+///   0 null   1 false   2 true   3 integer (zigzag varint)   4 float (8 bytes)
+///   5 text (length, bytes)   6 list (count, values)   7 map
+///   8 to 15   a float that is a decimal with 0 to 7 digits behind the point: the integer that is
+///             left without the point, as a zigzag varint
+///  16 to 63   text of 0 to 47 bytes
+///  64 to 255  integer from -16 to 175
+/// ```
+mod tag {
+    pub const NULL: u8 = 0;
+    pub const FALSE: u8 = 1;
+    pub const TRUE: u8 = 2;
+    pub const INT: u8 = 3;
+    pub const FLOAT: u8 = 4;
+    pub const TEXT: u8 = 5;
+    pub const LIST: u8 = 6;
+    pub const MAP: u8 = 7;
+    pub const DECIMAL: u8 = 8;
+    pub const SHORT_TEXT: u8 = 16;
+    pub const SMALL_INT: u8 = 64;
+}
+
+const SMALL_INT_MIN: i64 = -16;
+const SMALL_INT_MAX: i64 = SMALL_INT_MIN + (u8::MAX - tag::SMALL_INT) as i64;
+const SHORT_TEXT_LEN: usize = (tag::SMALL_INT - tag::SHORT_TEXT) as usize;
+const SCALES: [f64; 8] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+
+/// The float as an integer and how many of its digits are behind the point, the fewest that give
+/// exactly this float again; `None` when the eight bytes of the float are as short. Both numbers
+/// are exact and a division rounds correctly, so every machine comes to the same.
+fn decimal(float: f64) -> Option<(u8, i64)> {
+    const LIMIT: f64 = (1_u64 << 48) as f64;
+    for (digits, scale) in SCALES.iter().enumerate() {
+        let scaled = float * scale;
+        if scaled.abs() >= LIMIT {
+            return None;
+        }
+        let int = (scaled + 0.5_f64.copysign(scaled)) as i64;
+        if (int as f64 / scale).to_bits() == float.to_bits() {
+            return Some((digits as u8, int));
+        }
+    }
+    None
 }
 
 /// The deepest nesting that a value may have; deeper input is refused at the edge.
@@ -83,28 +196,41 @@ impl Value {
 
     pub fn write(&self, out: &mut Writer) {
         match self {
-            Value::Null => out.u8(0),
-            Value::Bool(false) => out.u8(1),
-            Value::Bool(true) => out.u8(2),
+            Value::Null => out.u8(tag::NULL),
+            Value::Bool(false) => out.u8(tag::FALSE),
+            Value::Bool(true) => out.u8(tag::TRUE),
+            Value::Int(int @ SMALL_INT_MIN..=SMALL_INT_MAX) => {
+                out.u8(tag::SMALL_INT + (int - SMALL_INT_MIN) as u8);
+            }
             Value::Int(int) => {
-                out.u8(3);
+                out.u8(tag::INT);
                 out.int(*int);
             }
-            Value::Float(float) => {
-                out.u8(4);
-                out.f64(*float);
+            Value::Float(float) => match decimal(*float) {
+                Some((digits, int)) => {
+                    out.u8(tag::DECIMAL + digits);
+                    out.int(int);
+                }
+                None => {
+                    out.u8(tag::FLOAT);
+                    out.f64(*float);
+                }
+            },
+            Value::Text(text) if text.len() < SHORT_TEXT_LEN => {
+                out.u8(tag::SHORT_TEXT + text.len() as u8);
+                out.raw(text.as_bytes());
             }
             Value::Text(text) => {
-                out.u8(5);
+                out.u8(tag::TEXT);
                 out.text(text);
             }
             Value::List(list) => {
-                out.u8(6);
+                out.u8(tag::LIST);
                 out.uint(list.len() as u64);
                 list.iter().for_each(|value| value.write(out));
             }
             Value::Map(map) => {
-                out.u8(7);
+                out.u8(tag::MAP);
                 map.write(out);
             }
         }
@@ -119,13 +245,13 @@ impl Value {
             return Err(Corrupt("a value is nested too deep"));
         }
         Ok(match input.u8()? {
-            0 => Value::Null,
-            1 => Value::Bool(false),
-            2 => Value::Bool(true),
-            3 => Value::Int(input.int()?),
-            4 => Value::Float(input.f64()?),
-            5 => Value::Text(input.text()?.into()),
-            6 => {
+            tag::NULL => Value::Null,
+            tag::FALSE => Value::Bool(false),
+            tag::TRUE => Value::Bool(true),
+            tag::INT => Value::Int(input.int()?),
+            tag::FLOAT => Value::Float(input.f64()?),
+            tag::TEXT => Value::Text(input.text()?.into()),
+            tag::LIST => {
                 let len = input.len()?;
                 let mut list = Vec::with_capacity(len.min(64));
                 for _ in 0..len {
@@ -133,8 +259,15 @@ impl Value {
                 }
                 Value::List(list.into())
             }
-            7 => Value::Map(Map::read_at(input, depth + 1)?),
-            _ => return Err(Corrupt("a value has an unknown type number")),
+            tag::MAP => Value::Map(Map::read_at(input, depth + 1)?),
+            byte @ tag::DECIMAL..tag::SHORT_TEXT => {
+                let scale = SCALES[usize::from(byte - tag::DECIMAL)];
+                Value::Float(input.int()? as f64 / scale)
+            }
+            byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
+                Value::Text(input.text_of(usize::from(byte - tag::SHORT_TEXT))?.into())
+            }
+            byte => Value::Int(i64::from(byte - tag::SMALL_INT) + SMALL_INT_MIN),
         })
     }
 }
@@ -173,7 +306,7 @@ impl Map {
         match self.position(&key) {
             Ok(at) => Some(std::mem::replace(&mut self.entries[at].1, value)),
             Err(at) => {
-                self.entries.insert(at, (key, value));
+                self.entries.insert(at, (Name::new(key), value));
                 None
             }
         }
@@ -206,13 +339,13 @@ impl Map {
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
-        self.entries.iter().map(|(key, value)| (&**key, value))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     pub fn write(&self, out: &mut Writer) {
         out.uint(self.entries.len() as u64);
         for (key, value) in &self.entries {
-            out.text(key);
+            key.write(out);
             value.write(out);
         }
     }
@@ -223,10 +356,10 @@ impl Map {
 
     fn read_at(input: &mut Reader<'_>, depth: usize) -> Result<Map, Corrupt> {
         let len = input.len()?;
-        let mut entries: Vec<(Box<str>, Value)> = Vec::with_capacity(len.min(64));
+        let mut entries: Vec<(Name, Value)> = Vec::with_capacity(len.min(64));
         for _ in 0..len {
-            let key: Box<str> = input.text()?.into();
-            if entries.last().is_some_and(|(last, _)| *last >= key) {
+            let key = Name::read(input)?;
+            if entries.last().is_some_and(|(last, _)| !last.is_before(&key)) {
                 return Err(Corrupt("the keys of a map are out of order"));
             }
             entries.push((key, Value::read_at(input, depth)?));
@@ -235,16 +368,16 @@ impl Map {
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(own, _)| (**own).cmp(key))
+        self.entries.binary_search_by(|(own, _)| own.as_str().cmp(key))
     }
 }
 
 /// Later keys win over earlier ones.
 impl<K: Into<Box<str>>> FromIterator<(K, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(pairs: I) -> Map {
-        let mut entries: Vec<(Box<str>, Value)> =
-            pairs.into_iter().map(|(key, value)| (key.into(), value)).collect();
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut entries: Vec<(Name, Value)> =
+            pairs.into_iter().map(|(key, value)| (Name::new(key.into()), value)).collect();
+        entries.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
         entries.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
             if same {
@@ -304,6 +437,85 @@ mod tests {
         let mut input = Reader::new(&bytes);
         assert_eq!(Value::read(&mut input), Ok(sample()));
         assert!(input.is_empty());
+    }
+
+    fn there_and_back(value: &Value) -> usize {
+        let mut out = Writer::new();
+        value.write(&mut out);
+        let mut input = Reader::new(out.as_bytes());
+        let back = Value::read(&mut input).expect("it was written here");
+        assert!(input.is_empty());
+        // `==` takes 0.0 and -0.0 for the same.
+        if let (Value::Float(one), Value::Float(two)) = (value, &back) {
+            assert_eq!(one.to_bits(), two.to_bits(), "{one}");
+        }
+        assert_eq!(*value, back);
+        out.as_bytes().len()
+    }
+
+    #[test]
+    fn every_float_comes_back_bit_for_bit_and_short_decimals_are_short() {
+        let mut bits: u64 = 88_172_645_463_325_252;
+        let mut next = move || {
+            bits ^= bits << 13;
+            bits ^= bits >> 7;
+            bits ^= bits << 17;
+            bits
+        };
+        for _ in 0..100_000 {
+            let any = f64::from_bits(next());
+            if any.is_finite() {
+                assert!(there_and_back(&Value::Float(any)) <= 9);
+            }
+            // What a source writes as a decimal, as a parser of JSON understands it.
+            let text = format!("{}.{:03}", 1 + next() % 100_000, next() % 1000);
+            let float: f64 = text.parse().expect("a number");
+            assert!(there_and_back(&Value::Float(float)) <= 5, "{text}");
+            let near = f64::from_bits(float.to_bits() ^ 1);
+            assert_eq!(there_and_back(&Value::Float(near)), 9, "{near}");
+        }
+        for (float, len) in [
+            (0.0, 2),
+            (-0.0, 9),
+            (0.913, 3),
+            (41.5, 3),
+            (-41.5, 3),
+            (1e-7, 2),
+            (0.1 + 0.2, 9),
+            ((1_u64 << 47) as f64, 8),
+            ((1_u64 << 48) as f64, 9),
+            (f64::MAX, 9),
+            (f64::MIN_POSITIVE, 9),
+        ] {
+            assert_eq!(there_and_back(&Value::Float(float)), len, "{float}");
+        }
+    }
+
+    #[test]
+    fn small_values_are_short() {
+        for (int, len) in [(0, 1), (-16, 1), (-17, 2), (175, 1), (176, 3), (i64::MIN, 11)] {
+            assert_eq!(there_and_back(&Value::Int(int)), len, "{int}");
+        }
+        for len in [0, 1, 47, 48, 200] {
+            let more = if len < 48 { 1 } else { 2 + len / 128 };
+            assert_eq!(there_and_back(&Value::text("x".repeat(len))), len + more);
+        }
+    }
+
+    #[test]
+    fn keys_with_a_number_take_one_byte_and_others_their_length() {
+        let long = "k".repeat(40);
+        for (key, len) in [("temp", 1), ("own", 4), ("", 2), (&"k".repeat(31), 32), (&long, 42)] {
+            let map: Map = [(key, Value::Null)].into_iter().collect();
+            assert_eq!(there_and_back(&Value::Map(map)), 1 + 1 + len + 1, "{key}");
+        }
+        let mut map = Map::EMPTY;
+        for key in ["year", "own", "action", "b"] {
+            map.insert(key, Value::Null);
+        }
+        let keys: Vec<&str> = map.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["action", "b", "own", "year"]);
+        there_and_back(&Value::Map(map));
     }
 
     #[test]

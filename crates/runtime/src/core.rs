@@ -4,18 +4,17 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 use engine::table::FixedSet;
 use engine::{Backing as _, Change, Effects, EntryRef, Send, State};
-use model::bytes::{Reader, Rows, Writer};
+use model::bytes::{Rows, Writer};
 use model::entry::{Body, Entry, Seq};
 use model::id::Time;
 use model::outcome::Outcome;
 use parking_lot::RwLock;
-use storage::{Disk, Log, LogOptions, LogReader, StorageError, Store};
+use storage::{Disk, Log, LogOptions, LogReader, Record, StorageError, Store};
 
-use crate::adapt::{LogHistory, StoreBacking, decode};
+use crate::adapt::{LogHistory, StoreBacking, decode, read_ahead};
 
 /// Entries that are folded in under one hold of the state's lock: readers wait this long at most,
 /// some hundred microseconds.
@@ -187,7 +186,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     fn append(&mut self, now: Time, body: &Body) -> Seq {
         self.common.clear();
         self.personal.clear();
-        let tag = body.write(&mut self.common, &mut self.personal);
+        let tag = body.write(now, &mut self.common, &mut self.personal);
         self.log.append(now.0, tag, self.common.as_bytes(), self.personal.as_bytes())
     }
 
@@ -306,79 +305,27 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     }
 }
 
-/// Entries that are decoded and folded in at once while the log is read again.
-const REPLAY_AT_ONCE: usize = 512;
-/// Such parcels that wait for the fold at most.
-const REPLAY_AHEAD: usize = 8;
-
-/// Folds the log from `from` on into `state`. What it asked of the outside was asked before. A
-/// second thread reads and decodes ahead, and takes the folded entries apart.
+/// Folds the log from `from` on into `state`. What it asked of the outside was asked before.
 pub fn replay<D: Disk>(
     state: &mut State,
     reader: &LogReader<D>,
     from: Seq,
 ) -> Result<u64, OpenError> {
     let history = LogHistory(reader.clone());
-    let (full, parcels) = sync_channel::<Vec<Entry>>(REPLAY_AHEAD);
-    let (back, empty) = channel::<Vec<Entry>>();
-    std::thread::scope(|scope| {
-        let reading = scope.spawn(move || read_ahead(reader, from, &full, &empty));
-        let mut effects = Effects::default();
-        let mut count = 0;
-        for entries in parcels {
-            for some in entries.chunks(FOLD_AT_ONCE) {
-                std::hint::black_box(state.away(some.iter().map(|entry| &entry.body)).near());
-                for entry in some {
-                    engine::apply(state, EntryRef::of(entry), &history, &mut effects);
-                }
-                effects = Effects::default();
+    let mut effects = Effects::default();
+    let mut count = 0;
+    read_ahead(reader, from, |entries| {
+        for some in entries.chunks(FOLD_AT_ONCE) {
+            std::hint::black_box(state.away(some.iter().map(|entry| &entry.body)).near());
+            for entry in some {
+                engine::apply(state, EntryRef::of(entry), &history, &mut effects);
             }
-            count += entries.len() as u64;
-            state.settle(REPLAY_AT_ONCE / 4, usize::MAX);
-            // The reader may have come to its end already.
-            let _ = back.send(entries);
+            effects = Effects::default();
         }
-        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        read.map(|()| count)
-    })
-}
-
-fn read_ahead<D: Disk>(
-    reader: &LogReader<D>,
-    from: Seq,
-    full: &SyncSender<Vec<Entry>>,
-    empty: &Receiver<Vec<Entry>>,
-) -> Result<(), OpenError> {
-    let mut parcel: Vec<Entry> = Vec::with_capacity(REPLAY_AT_ONCE);
-    let mut unreadable = None;
-    let read = reader.for_each(from, |record| {
-        match decode(&record) {
-            Ok(entry) => {
-                if let Body::Touch(touch) = &entry.body {
-                    touch.digest_aliases();
-                }
-                parcel.push(entry);
-            }
-            Err(corrupt) => {
-                unreadable = Some(OpenError::Unreadable { seq: record.seq, what: corrupt.0 });
-                return ControlFlow::Break(());
-            }
-        }
-        if parcel.len() < REPLAY_AT_ONCE {
-            return ControlFlow::Continue(());
-        }
-        let mut next = empty.try_recv().unwrap_or_default();
-        next.clear();
-        // Whoever folds stops only by a panic, which is told where it is joined.
-        match full.send(std::mem::replace(&mut parcel, next)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
-    });
-    // What was read before the trouble is folded in all the same; the caller drops that state.
-    let _ = full.send(parcel);
-    read.map_err(OpenError::Storage)?;
-    unreadable.map_or(Ok(()), Err)
+        count += entries.len() as u64;
+        state.settle(entries.len() / 4, usize::MAX);
+    })?;
+    Ok(count)
 }
 
 /// Overwrites the personal part of these log records, and the whole record where the rest of it
@@ -386,7 +333,7 @@ fn read_ahead<D: Disk>(
 pub fn purge_log<D: Disk>(reader: &LogReader<D>, seqs: &[Seq]) -> Result<u64, StorageError> {
     let mut whole = Vec::new();
     reader.read_many(seqs, |record| {
-        let named = names_in(record.tag, record.personal);
+        let named = names_in(&record);
         let leaks = named.iter().any(|name| {
             let name = name.as_bytes();
             record.common.windows(name.len()).any(|part| part == name)
@@ -401,15 +348,11 @@ pub fn purge_log<D: Disk>(reader: &LogReader<D>, seqs: &[Seq]) -> Result<u64, St
     Ok(count as u64)
 }
 
-/// The names that a record's personal part holds. Short ones would match by chance.
-fn names_in(tag: u8, personal: &[u8]) -> Vec<Box<str>> {
-    const TOUCH: u8 = 1;
-    if tag != TOUCH || personal.len() < 17 {
-        return Vec::new();
-    }
-    let mut input = Reader::new(&personal[16..]);
-    let aliases = input.list(model::alias::Alias::read).unwrap_or_default();
-    aliases.into_iter().map(|alias| alias.value).filter(|value| value.len() >= 4).collect()
+/// The names that a touch's personal part holds. Short ones would match by chance.
+fn names_in(record: &Record<'_>) -> Vec<Box<str>> {
+    let Ok(Entry { body: Body::Touch(touch), .. }) = decode(record) else { return Vec::new() };
+    let names = touch.aliases.into_iter().map(|alias| alias.value);
+    names.filter(|name| name.len() >= 4).collect()
 }
 
 impl std::fmt::Display for OpenError {

@@ -11,6 +11,7 @@ use engine::State;
 use engine::record::TallyOf;
 use model::alias::Alias;
 use model::entry::{Body, Seq};
+use model::id::Time;
 use model::outcome::Outcome;
 use runtime::Told;
 use storage::sim_disk::SimDisk;
@@ -173,7 +174,7 @@ fn is_message(body: &Body, id: u128) -> bool {
 
 fn names(body: &Body, gone: &[Box<str>]) -> bool {
     let (mut common, mut personal) = Default::default();
-    body.write(&mut common, &mut personal);
+    body.write(Time(0), &mut common, &mut personal);
     gone.iter().any(|name| {
         let name = name.as_bytes();
         [common.as_bytes(), personal.as_bytes()]

@@ -1,7 +1,7 @@
 //! The data folder: who may use it, which format it has, where its parts are.
 //!
 //! ```text
-//! FORMAT   "everbond data folder\nformat 1\n"
+//! FORMAT   "everbond data folder\nformat 2\n"
 //! LOCK     locked while a process uses the folder; holds its number
 //! log/     segments and purge-pending
 //! store/   checkpoints
@@ -13,8 +13,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The format that this program writes and the newest that it reads.
-pub const FORMAT: u32 = 1;
+/// The format that this program writes and the only one that it reads.
+pub const FORMAT: u32 = 2;
 const TITLE: &str = "everbond data folder";
 
 #[derive(Debug)]
@@ -28,7 +28,8 @@ impl DataDir {
     /// Takes the folder for this process alone; makes it if it does not exist or is empty.
     ///
     /// # Errors
-    /// `Locked`, `NewerFormat`, `NotADataFolder` when the folder holds other things, or `Io`.
+    /// `Locked`, `OlderFormat`, `NewerFormat`, `NotADataFolder` when the folder holds other things,
+    /// or `Io`.
     pub fn open(path: impl AsRef<Path>) -> Result<DataDir, StorageError> {
         let path = path.as_ref().to_path_buf();
         let name = path.display().to_string();
@@ -90,8 +91,8 @@ fn read_format(path: &Path) -> Result<Option<u32>, StorageError> {
     let Some(found) = number.and_then(|number| number.parse().ok()) else {
         return Err(bad("its FORMAT file names no format".into()));
     };
-    if found > FORMAT {
-        return Err(StorageError::NewerFormat { path: show(path), found, known: FORMAT });
+    if found != FORMAT {
+        return Err(StorageError::other_format(show(path), found, FORMAT));
     }
     Ok(Some(found))
 }

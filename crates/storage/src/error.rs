@@ -16,7 +16,9 @@ pub enum StorageError {
     Poisoned { why: String },
     /// Another process holds the data folder.
     Locked { path: String, pid: Option<u32> },
-    /// The folder was written by a later version of the program.
+    /// The folder or file was written by a version before the first release; nothing reads it.
+    OlderFormat { path: String, found: u32, known: u32 },
+    /// The folder or file was written by a later version of the program.
     NewerFormat { path: String, found: u32, known: u32 },
     /// The folder is not a data folder, or its FORMAT file cannot be read.
     NotADataFolder { path: String, what: String },
@@ -33,6 +35,14 @@ impl StorageError {
             StorageError::DiskFull { file: file.to_owned() }
         } else {
             StorageError::Io { file: file.to_owned(), doing, source }
+        }
+    }
+
+    pub(crate) fn other_format(path: String, found: u32, known: u32) -> StorageError {
+        if found < known {
+            StorageError::OlderFormat { path, found, known }
+        } else {
+            StorageError::NewerFormat { path, found, known }
         }
     }
 
@@ -72,9 +82,14 @@ impl fmt::Display for StorageError {
             StorageError::Locked { path, pid: None } => {
                 write!(f, "the data folder {path} is in use by another process")
             }
+            StorageError::OlderFormat { path, found, known } => write!(
+                f,
+                "{path} has format {found}, which only versions before the first release wrote; \
+                 this program reads format {known}: begin with an empty data folder"
+            ),
             StorageError::NewerFormat { path, found, known } => write!(
                 f,
-                "the data folder {path} has format {found}, this program reads up to {known}; \
+                "{path} has format {found}, this program reads up to {known}; \
                  use the version of the program that wrote it, or a later one"
             ),
             StorageError::NotADataFolder { path, what } => {

@@ -19,7 +19,7 @@ pub mod sim_disk;
 pub use dir::{DataDir, FORMAT};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::StorageError;
-pub use format::{GROUP_BYTES_MAX, PART_BYTES_MAX, RECORD_OVERHEAD};
+pub use format::{GROUP_BYTES_MAX, PART_BYTES_MAX};
 pub use log::{Log, LogOptions, OwnedRecord, Record, Recovery};
 pub use lsm::LsmStore;
 pub use reader::{LogReader, Scan};

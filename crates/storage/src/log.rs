@@ -5,8 +5,9 @@
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::format::{
-    GROUP_BYTES_MAX, GROUP_HEADER, Group, Head, INDEX_EVERY, PART_BYTES_MAX, SEGMENT_BYTES_MAX,
-    SEGMENT_HEADER, parse_segment_name, segment_name, write_group, write_record,
+    BLOCK_HEADER_MAX, BlockWriter, GROUP_BYTES_MAX, GROUP_HEADER, Group, Head, INDEX_EVERY,
+    PART_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_HEADER, parse_segment_name, segment_name,
+    write_group,
 };
 use crate::purge::{self, Pending};
 use crate::reader::LogReader;
@@ -116,9 +117,11 @@ pub struct Log<D: Disk> {
     shared: Arc<Shared<D>>,
     active: Arc<Segment<D::File>>,
     options: LogOptions,
-    /// The group: room for its header, then its records.
+    /// The group: room for its header, then its blocks but the last.
     group: Vec<u8>,
-    /// Where in `group` the records begin that get an index entry.
+    /// The last block, which still grows.
+    block: BlockWriter,
+    /// Where in `group` the blocks begin that get an index entry.
     marks: Vec<u32>,
     /// The first record of the segment that the group goes to.
     group_base: u64,
@@ -153,6 +156,7 @@ impl<D: Disk> Log<D> {
             active,
             options,
             group: vec![0; GROUP_HEADER],
+            block: BlockWriter::default(),
             marks: Vec::new(),
             group_base: 0,
             last_seq: recovery.last_seq,
@@ -163,7 +167,8 @@ impl<D: Disk> Log<D> {
     }
 
     /// Adds a record to the group and gives its sequence number. Nothing is durable or visible to
-    /// readers before `commit`.
+    /// readers before `commit`. Records of one time are kept together, so a group of one time is
+    /// the most compact.
     ///
     /// # Panics
     /// When a part is longer than `PART_BYTES_MAX` or the group longer than `GROUP_BYTES_MAX`: the
@@ -177,22 +182,27 @@ impl<D: Disk> Log<D> {
             time_ms,
             tag,
         };
-        assert!(self.group.len() + head.len() <= GROUP_BYTES_MAX);
+        assert!(self.group_bytes() + head.len() + BLOCK_HEADER_MAX <= GROUP_BYTES_MAX);
         if self.group_count == 0 {
             let full = self.active.end() >= self.options.segment_bytes;
             self.group_base = if full { head.seq } else { self.active.first_seq };
         }
-        if (head.seq - self.group_base).is_multiple_of(INDEX_EVERY) {
+        let salt = self.active.salt;
+        let marked = (head.seq - self.group_base).is_multiple_of(INDEX_EVERY);
+        if marked || !self.block.takes(time_ms) {
+            self.block.flush(&mut self.group, salt);
+        }
+        if marked {
             self.marks.push(self.group.len() as u32);
         }
-        write_record(&mut self.group, head, [common, personal], self.active.salt);
+        self.block.push(head, [common, personal], salt);
         self.group_count += 1;
         head.seq
     }
 
     /// Bytes gathered since the last commit.
     pub fn group_bytes(&self) -> usize {
-        self.group.len() - GROUP_HEADER
+        self.group.len() - GROUP_HEADER + self.block.len()
     }
 
     /// Records gathered since the last commit.
@@ -213,6 +223,7 @@ impl<D: Disk> Log<D> {
         if self.group_count == 0 {
             return Ok(());
         }
+        self.block.flush(&mut self.group, self.active.salt);
         let result = self.roll().and_then(|()| self.write_group());
         self.group.truncate(GROUP_HEADER);
         self.marks.clear();

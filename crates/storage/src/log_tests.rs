@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::format::{GROUP_HEADER, RECORD_OVERHEAD, SEGMENT_HEADER, segment_name};
+use crate::format::{BLOCK_RECORDS, GROUP_HEADER, SEGMENT_HEADER, segment_name};
 use crate::sim_disk::{SimDisk, Survival};
 use crate::{Log, LogOptions, LogReader, OwnedRecord, Recovery, StorageError};
 use std::io::ErrorKind;
@@ -19,23 +19,28 @@ fn open(disk: &SimDisk) -> (Log<SimDisk>, Recovery) {
 
 /// Contents that follow from the number, of varying length.
 fn common(seq: u64) -> Vec<u8> {
-    format!("common {seq} ").repeat(1 + (seq % 7) as usize).into_bytes()
+    format!("common {seq} ").repeat(4 + (seq % 7) as usize).into_bytes()
 }
 
 fn personal(seq: u64) -> Vec<u8> {
     format!("person-{seq:05}@x").repeat((seq % 4) as usize).into_bytes()
 }
 
+/// Changes now and then, so that blocks end within groups too.
+fn time(seq: u64) -> i64 {
+    1000 + (seq / 11) as i64
+}
+
 fn append(log: &mut Log<SimDisk>, n: usize) {
     for _ in 0..n {
         let seq = log.last_seq() + 1 + log.group_len();
-        assert_eq!(log.append(1000 + seq as i64, seq as u8, &common(seq), &personal(seq)), seq);
+        assert_eq!(log.append(time(seq), seq as u8, &common(seq), &personal(seq)), seq);
     }
 }
 
 fn check(record: &OwnedRecord) {
     let seq = record.seq;
-    assert_eq!((record.time_ms, record.tag), (1000 + seq as i64, seq as u8));
+    assert_eq!((record.time_ms, record.tag), (time(seq), seq as u8));
     assert_eq!(record.common, common(seq), "record {seq}");
     assert_eq!(record.personal, personal(seq), "record {seq}");
     assert!(!record.purged && !record.common_purged);
@@ -89,7 +94,7 @@ fn a_lost_index_is_rebuilt_and_written_again() {
     let name = segment_name(1);
     let before = disk.contents(&name).unwrap();
     disk.corrupt(&name, |bytes| {
-        let at = bytes.len() - 60;
+        let at = bytes.len() - 50;
         bytes[at] ^= 1;
     });
     let (log, recovery) = open(&disk);
@@ -425,6 +430,7 @@ fn forty_five_in(segment_bytes: u64) -> SimDisk {
         append(&mut log, n);
         log.commit().unwrap();
     }
+    assert_eq!(disk.contents(&segment_name(41)).is_some(), segment_bytes == 4096);
     disk
 }
 
@@ -620,15 +626,73 @@ fn the_layout_has_the_documented_lengths() {
     let disk = SimDisk::new();
     let (mut log, _) = open(&disk);
     log.append(-5, 9, b"abc", b"de");
+    log.append(-5, 10, b"", b"f");
+    log.append(-4, 11, b"g", b"");
     log.commit().unwrap();
     let bytes = disk.contents(&segment_name(1)).unwrap();
-    assert_eq!(bytes.len(), SEGMENT_HEADER + GROUP_HEADER + RECORD_OVERHEAD + 5);
-    assert_eq!(&bytes[..12], b"EVBNDLOG\x01\0\0\0");
+    assert_eq!(&bytes[..12], b"EVBNDLOG\x02\0\0\0");
     assert_eq!(&bytes[40..44], b"EVBG");
-    assert_eq!(&bytes[72..76], [3, 0, 0, 0]);
-    assert_eq!(&bytes[108..111], b"abc");
-    assert_eq!(&bytes[115..117], b"de");
+    let (first, second) = bytes[SEGMENT_HEADER + GROUP_HEADER..].split_at(3 + 6 + 4 + 22 - 4);
+    assert_eq!(first[..9], [2, 1, 9, 9, 3, 2, 10, 0, 1]);
+    assert_eq!(&first[13 + 4..13 + 7], b"abc");
+    assert_eq!(&first[24..26], b"de");
+    assert_eq!(&first[30..], b"f");
+    assert_eq!(second[..6], [1, 3, 7, 11, 1, 0]);
+    assert_eq!(second.len(), 6 + 4 + 5);
     assert_eq!(log.reader().read(1).unwrap().unwrap().time_ms, -5);
+    assert_eq!(log.reader().read(3).unwrap().unwrap().common, b"g");
+}
+
+#[test]
+fn a_block_ends_where_the_index_leads_and_when_it_is_long() {
+    let disk = SimDisk::new();
+    let (mut log, _) = Log::open(disk.clone(), options(1 << 24)).unwrap();
+    // Single records, then a group over several blocks, then long records.
+    for _ in 0..5 {
+        log.append(7, 1, b"single", b"one");
+        log.commit().unwrap();
+    }
+    for seq in 6..=200u64 {
+        log.append(7, 1, &common(seq), &personal(seq));
+    }
+    log.commit().unwrap();
+    let before = disk.used();
+    for _ in 0..BLOCK_RECORDS {
+        log.append(7, 1, b"", b"");
+    }
+    log.commit().unwrap();
+    let empty = disk.used() - before - GROUP_HEADER as u64;
+    assert_eq!(empty, 2 * (1 + 2 + 1 + 4) + 3 * 32, "two blocks, for the 225th begins one");
+    for n in 0..10u8 {
+        log.append(7, 1, &vec![n; 50_000], &[n; 3]);
+    }
+    log.commit().unwrap();
+    for run in 0..2 {
+        let reader = log.reader();
+        for seq in (6..=200).rev() {
+            assert_eq!(reader.read(seq).unwrap().unwrap().personal, personal(seq), "{run}");
+        }
+        for n in (0..10).rev() {
+            let long = reader.read(233 + u64::from(n)).unwrap().unwrap();
+            assert_eq!((long.common, long.personal), (vec![n; 50_000], vec![n; 3]));
+        }
+        assert_eq!(reader.scan(1).filter(Result::is_ok).count(), 242);
+        drop((log, reader));
+        log = Log::open(disk.clone(), options(1 << 24)).unwrap().0;
+    }
+}
+
+#[test]
+fn what_was_written_before_the_first_release_is_refused_by_name() {
+    let disk = SimDisk::new();
+    drop(open(&disk));
+    disk.corrupt(&segment_name(1), |bytes| {
+        bytes[8] = 1;
+        let check = xxhash_rust::xxh3::xxh3_64_with_seed(&bytes[..32], 0);
+        bytes[32..40].copy_from_slice(&check.to_le_bytes());
+    });
+    let error = Log::open(disk, options(4096)).err().unwrap();
+    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 2, .. }), "{error}");
 }
 
 /// Random commits, purges, full disks and crashes, again and again on the same log; what was

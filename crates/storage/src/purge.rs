@@ -14,7 +14,7 @@
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
-use crate::format::{Part, RECORD_HEADER, u64_at};
+use crate::format::{Part, u64_at};
 use crate::log::Shared;
 use crate::reader::walk_to;
 use crate::segment::{Cursor, Segment, read_full};
@@ -150,13 +150,12 @@ fn erase<D: Disk>(
             let head = walk_to(&mut cursor, segment, seq)?;
             let parts = cursor.load(segment, &head)?;
             let personal_at = head.personal_at();
-            let common = (all, parts[0], RECORD_HEADER, personal_at - RECORD_HEADER);
-            let wanted = head.personal_len > 0;
-            let personal = (wanted, parts[1], personal_at, head.len() - personal_at);
+            let common = (all && head.common_len > 0, parts[0], 0..personal_at);
+            let personal = (head.personal_len > 0, parts[1], personal_at..head.len());
             let mut erased = false;
-            for (wanted, part, at, len) in [common, personal] {
+            for (wanted, part, place) in [common, personal] {
                 if wanted && (part != Part::Purged || again.contains_key(&seq)) {
-                    let written = zero(&file, cursor.pos + at as u64, len);
+                    let written = zero(&file, cursor.pos + place.start as u64, place.len());
                     written.map_err(|e| segment.io("erase in", e))?;
                     erased |= part != Part::Purged;
                     touched = true;

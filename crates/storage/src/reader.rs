@@ -114,7 +114,7 @@ impl<D: Disk> LogReader<D> {
             segments,
             cursor: Cursor::new(SCAN_BYTES),
             begun: false,
-            held: 0,
+            held: None,
             next_seq: from,
             failed: false,
         }
@@ -194,15 +194,14 @@ impl<D: Disk> LogReader<D> {
         }
         if !self.shared.is_pending(head.seq) {
             // The purge may have ended between the read and the question: read once more.
-            let (pos, end) = (cursor.pos, segment.end());
-            cursor.seek(pos, end);
+            cursor.forget();
             parts = cursor.load(segment, head)?;
             if parts.contains(&Part::Bad) && !self.shared.is_pending(head.seq) {
                 let (offset, what) = match parts {
-                    [Part::Bad, _] => (32, "common part, wrong checksum"),
+                    [Part::Bad, _] => (0, "common part, wrong checksum"),
                     _ => (head.personal_at() as u64, "personal part, wrong checksum"),
                 };
-                return Err(segment.damaged(pos + offset, what));
+                return Err(segment.damaged(cursor.pos + offset, what));
             }
         }
         Ok(parts.map(|part| if part == Part::Bad { Part::Purged } else { part }))
@@ -219,7 +218,7 @@ pub(crate) fn walk_to<F: DiskFile>(
         let at = cursor.pos;
         match cursor.next_head(segment)? {
             Some(head) if head.seq == seq => return Ok(head),
-            Some(head) if head.seq < seq => cursor.skip(head.len()),
+            Some(head) if head.seq < seq => cursor.step_over(&head),
             _ => return Err(segment.damaged(at, "a record that the index leads to is not there")),
         }
     }
@@ -232,8 +231,8 @@ pub struct Scan<D: Disk> {
     at: usize,
     cursor: Cursor,
     begun: bool,
-    /// Length of the record at the cursor, stepped over at the next call.
-    held: usize,
+    /// The record at the cursor, stepped over at the next call.
+    held: Option<Head>,
     next_seq: u64,
     upto: u64,
     failed: bool,
@@ -254,7 +253,9 @@ impl<D: Disk> Scan<D> {
     fn step(&mut self) -> Result<Option<(Head, [Part; 2])>, StorageError> {
         while let Some(segment) = self.segments.get(self.at) {
             let head = if self.begun {
-                self.cursor.skip(std::mem::take(&mut self.held));
+                if let Some(held) = self.held.take() {
+                    self.cursor.step_over(&held);
+                }
                 self.cursor.next_head(segment)?
             } else if let Some((near, end)) = segment.near(self.next_seq) {
                 self.begun = true;
@@ -266,7 +267,7 @@ impl<D: Disk> Scan<D> {
                 None
             };
             let Some(head) = head else {
-                (self.at, self.begun) = (self.at + 1, false);
+                (self.at, self.begun, self.held) = (self.at + 1, false, None);
                 continue;
             };
             if head.seq != self.next_seq {
@@ -274,7 +275,7 @@ impl<D: Disk> Scan<D> {
                 return Err(segment.damaged(self.cursor.pos, what));
             }
             let parts = self.reader.load(&mut self.cursor, segment, &head)?;
-            self.held = head.len();
+            self.held = Some(head);
             self.next_seq += 1;
             return Ok(Some((head, parts)));
         }

@@ -11,9 +11,9 @@
 use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::format::{
-    FOOTER_TRAILER, GROUP_HEADER, GROUP_MAGIC, Head, INDEX_EVERY, Part, RECORD_HEADER,
-    SEGMENT_HEADER, check_parts, footer, read_group, read_head, read_index, read_segment_header,
-    read_trailer, segment_name,
+    BLOCK_HEADER_MAX, Block, FOOTER_TRAILER, GROUP_HEADER, GROUP_MAGIC, Head, INDEX_EVERY, Part,
+    SEGMENT_HEADER, SEGMENT_VERSION, check_parts, footer, read_group, read_index,
+    read_segment_header, read_trailer, segment_name, segment_version,
 };
 use crate::log::Record;
 use std::sync::{PoisonError, RwLock};
@@ -84,6 +84,11 @@ impl<F: DiskFile> Segment<F> {
         let name = segment_name(first_seq);
         let mut head = [0; SEGMENT_HEADER];
         let n = read_full(&file, 0, &mut head).map_err(|e| StorageError::io(&name, "read", e))?;
+        if let Some(found) = segment_version(&head[..n])
+            && found != SEGMENT_VERSION
+        {
+            return Err(StorageError::other_format(name, found, SEGMENT_VERSION));
+        }
         let (first, salt) =
             read_segment_header(&head[..n]).map_err(|e| StorageError::damaged(&name, 0, e))?;
         if first != first_seq {
@@ -128,7 +133,7 @@ impl<F: DiskFile> Segment<F> {
         self.extent.read().unwrap_or_else(PoisonError::into_inner).end
     }
 
-    /// A place at or before the record, at most 15 records early, and the end of what is committed.
+    /// A block at or before the record, at most 31 records early, and the end of what is committed.
     pub fn near(&self, seq: u64) -> Option<(u64, u64)> {
         let extent = self.extent.read().unwrap_or_else(PoisonError::into_inner);
         if seq < self.first_seq || seq > extent.last_seq {
@@ -178,8 +183,8 @@ impl<F: DiskFile> Segment<F> {
         Ok(())
     }
 
-    /// Checks every group and record from where `survey` is up to `len`, or to the first place that
-    /// does not check. Records for which `purging` holds may have a half-erased part.
+    /// Checks every group, block and record from where `survey` is up to `len`, or to the first
+    /// place that does not check. Records for which `purging` holds may have a half-erased part.
     pub fn survey(
         &self,
         len: u64,
@@ -221,61 +226,79 @@ impl<F: DiskFile> Segment<F> {
         cursor.skip(GROUP_HEADER);
         let end = start + GROUP_HEADER as u64 + u64::from(group.len);
         survey.bad_group_end = Some(end);
-        let (mut seq, mut purged, entries) = (survey.last_seq, 0, survey.index.len());
-        for _ in 0..group.count {
+        let (entries, last_seq) = (survey.index.len(), survey.last_seq);
+        match self.survey_blocks(cursor, survey, last_seq + u64::from(group.count), end, purging) {
+            Ok(purged) => {
+                survey.records += u64::from(group.count);
+                survey.purged += purged;
+                survey.end = end;
+                Ok(())
+            }
+            Err(stop) => {
+                survey.index.truncate(entries);
+                survey.last_seq = last_seq;
+                Err(stop)
+            }
+        }
+    }
+
+    /// Goes over the blocks of a group that ends with record `last_seq` at `end`. Gives how many
+    /// records have an erased part.
+    fn survey_blocks(
+        &self,
+        cursor: &mut Cursor,
+        survey: &mut Survey,
+        last_seq: u64,
+        end: u64,
+        purging: &dyn Fn(u64) -> bool,
+    ) -> Result<u64, Stop> {
+        let mut purged = 0;
+        while survey.last_seq < last_seq {
             let at = cursor.pos;
-            let found = self.survey_record(cursor, seq + 1, end, purging);
-            match found {
-                Ok(erased) => purged += u64::from(erased),
-                Err(stop) => {
-                    survey.index.truncate(entries);
-                    return Err(stop);
+            cursor.open_block(self)?;
+            if cursor.block.first_seq != survey.last_seq + 1 {
+                return Err(Stop::Bad(at, "a block that does not continue the sequence"));
+            }
+            if cursor.pos + cursor.records_len() > end {
+                return Err(Stop::Bad(at, "a block that goes beyond its group"));
+            }
+            while let Some(head) = cursor.head() {
+                if (head.seq - self.first_seq).is_multiple_of(INDEX_EVERY) {
+                    if head.seq != cursor.block.first_seq {
+                        return Err(Stop::Bad(at, "a block that the index cannot lead to"));
+                    }
+                    survey.index.push(at as u32);
                 }
-            }
-            seq += 1;
-            if (seq - self.first_seq).is_multiple_of(INDEX_EVERY) {
-                survey.index.push(at as u32);
+                purged += u64::from(self.survey_record(cursor, &head, purging)?);
+                cursor.step_over(&head);
+                survey.last_seq = head.seq;
             }
         }
-        if cursor.pos != end {
-            survey.index.truncate(entries);
-            return Err(Stop::Bad(start, "a group whose length is not that of its records"));
+        if cursor.pos != end || survey.last_seq != last_seq {
+            return Err(Stop::Bad(cursor.pos, "a group that does not end where its header says"));
         }
-        survey.records += u64::from(group.count);
-        survey.purged += purged;
-        survey.last_seq = seq;
-        survey.end = end;
-        Ok(())
+        Ok(purged)
     }
 
     /// Says whether a part of the record is erased.
     fn survey_record(
         &self,
         cursor: &mut Cursor,
-        seq: u64,
-        group_end: u64,
+        head: &Head,
         purging: &dyn Fn(u64) -> bool,
     ) -> Result<bool, Stop> {
         let at = cursor.pos;
-        if !cursor.fill(&self.file, RECORD_HEADER)? {
+        if !cursor.fill(&self.file, head.len())? {
             return Err(Stop::Bad(at, "a record that ends early"));
         }
-        let head = read_head(cursor.bytes(), self.salt).map_err(|what| Stop::Bad(at, what))?;
-        if head.seq != seq {
-            return Err(Stop::Bad(at, "a record that does not continue the sequence"));
+        let [common, personal] = check_parts(cursor.bytes(), head, self.salt);
+        if common == Part::Bad && !purging(head.seq) {
+            return Err(Stop::Bad(at, "common part, wrong checksum"));
         }
-        if at + head.len() as u64 > group_end || !cursor.fill(&self.file, head.len())? {
-            return Err(Stop::Bad(at, "a record that ends early"));
-        }
-        let [common, personal] = check_parts(cursor.bytes(), &head, self.salt);
-        if common == Part::Bad && !purging(seq) {
-            return Err(Stop::Bad(at + RECORD_HEADER as u64, "common part, wrong checksum"));
-        }
-        if personal == Part::Bad && !purging(seq) {
+        if personal == Part::Bad && !purging(head.seq) {
             let at = at + head.personal_at() as u64;
             return Err(Stop::Bad(at, "personal part, wrong checksum"));
         }
-        cursor.skip(head.len());
         Ok(common != Part::Intact || personal != Part::Intact)
     }
 
@@ -336,7 +359,8 @@ impl From<std::io::Error> for Stop {
     }
 }
 
-/// A window over a file that moves forward; it keeps its buffer from one use to the next.
+/// A window over a file that moves forward, and the block that it is in; it keeps its buffer from
+/// one use to the next.
 pub(crate) struct Cursor {
     buffer: Vec<u8>,
     lo: usize,
@@ -346,20 +370,31 @@ pub(crate) struct Cursor {
     /// Where in the file `buffer[lo]` is.
     pub pos: u64,
     end: u64,
+    pub block: Block,
+    /// Which record of the block `pos` is at; the block's count behind the last.
+    next: usize,
 }
 
 impl Cursor {
     pub fn new(window: usize) -> Cursor {
-        Cursor { buffer: Vec::new(), lo: 0, hi: 0, window, pos: 0, end: 0 }
+        let (buffer, block) = (Vec::new(), Block::NONE);
+        Cursor { buffer, lo: 0, hi: 0, window, pos: 0, end: 0, block, next: 0 }
     }
 
-    /// Forgets what was read and goes to `pos`; nothing is read at or beyond `end`.
+    /// Forgets what was read and goes to the group or block at `pos`; nothing is read at or beyond
+    /// `end`.
     pub fn seek(&mut self, pos: u64, end: u64) {
         (self.lo, self.hi, self.pos, self.end) = (0, 0, pos, end);
+        self.next = self.block.count();
     }
 
-    /// Goes forward to `pos` within what is already read, or stays if it is beyond `pos`. `false`
-    /// when `pos` is not read yet.
+    /// Forgets what was read and stays where it is.
+    pub fn forget(&mut self) {
+        (self.lo, self.hi) = (0, 0);
+    }
+
+    /// Goes forward to the block at `pos` within what is already read, or stays if it is beyond
+    /// `pos`. `false` when `pos` is not read yet.
     pub fn glide(&mut self, pos: u64, end: u64) -> bool {
         self.end = end;
         if pos <= self.pos {
@@ -370,6 +405,7 @@ impl Cursor {
         }
         self.lo += (pos - self.pos) as usize;
         self.pos = pos;
+        self.next = self.block.count();
         true
     }
 
@@ -416,31 +452,67 @@ impl Cursor {
         self.pos += n as u64;
     }
 
-    /// Goes to the next record, over a group's header if one is here. `None` at the end. Only the
-    /// record's header is read for certain.
+    /// Reads the header of the block that begins here.
+    fn open_block<F: DiskFile>(&mut self, segment: &Segment<F>) -> Result<(), Stop> {
+        let at = self.pos;
+        let left = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        self.fill(&segment.file, BLOCK_HEADER_MAX.min(left))?;
+        self.next = 0;
+        let bytes = &self.buffer[self.lo..self.hi];
+        let len = self.block.read(bytes, segment.salt).map_err(|what| Stop::Bad(at, what))?;
+        self.skip(len);
+        Ok(())
+    }
+
+    /// The record here; `None` behind the last of the block.
+    fn head(&self) -> Option<Head> {
+        self.block.head(self.next)
+    }
+
+    /// Length of the block's records from here on.
+    fn records_len(&self) -> u64 {
+        let heads = (self.next..self.block.count()).filter_map(|at| self.block.head(at));
+        heads.map(|head| head.len() as u64).sum()
+    }
+
+    pub fn step_over(&mut self, head: &Head) {
+        self.skip(head.len());
+        self.next += 1;
+    }
+
+    /// Goes to the next record, over the headers of a group and a block if they are here. `None` at
+    /// the end. Nothing of the record itself is read for certain.
     pub fn next_head<F: DiskFile>(
         &mut self,
         segment: &Segment<F>,
     ) -> Result<Option<Head>, StorageError> {
-        while self.pos < self.end {
+        loop {
+            if let Some(head) = self.head() {
+                return Ok(Some(head));
+            }
             let at = self.pos;
-            let have = self.fill(&segment.file, 32).map_err(|e| segment.io("read", e))?;
-            if !have {
+            if at >= self.end {
+                return Ok(None);
+            }
+            if !self.fill(&segment.file, 4).map_err(|e| segment.io("read", e))? {
                 return Err(segment.damaged(at, "the file ends early"));
             }
             if self.bytes()[..4] != GROUP_MAGIC {
-                let head = read_head(self.bytes(), segment.salt);
-                return head.map(Some).map_err(|what| segment.damaged(at, what));
+                self.open_block(segment).map_err(|stop| match stop {
+                    Stop::Bad(at, what) => segment.damaged(at, what),
+                    Stop::Io(error) => segment.io("read", error),
+                })?;
+                continue;
             }
-            if read_group(self.bytes(), segment.salt, at).is_none() {
+            let have = self.fill(&segment.file, GROUP_HEADER).map_err(|e| segment.io("read", e))?;
+            if !have || read_group(self.bytes(), segment.salt, at).is_none() {
                 return Err(segment.damaged(at, "group header with a wrong checksum"));
             }
             self.skip(GROUP_HEADER);
         }
-        Ok(None)
     }
 
-    /// Reads the whole record whose header is here and checks it.
+    /// Reads the whole record that is here and checks it.
     pub fn load<F: DiskFile>(
         &mut self,
         segment: &Segment<F>,
@@ -456,20 +528,14 @@ impl Cursor {
     /// The loaded record; a part that is not intact reads as empty.
     pub fn record(&self, head: &Head, parts: [Part; 2]) -> Record<'_> {
         let bytes = self.bytes();
-        let personal_at = head.personal_at();
+        let [common_at, personal_at] = head.parts();
         let [common, personal] = parts;
         Record {
             seq: head.seq,
             time_ms: head.time_ms,
             tag: head.tag,
-            common: match common {
-                Part::Intact => &bytes[RECORD_HEADER + 4..personal_at],
-                _ => &[],
-            },
-            personal: match personal {
-                Part::Intact => &bytes[personal_at + 4..head.len()],
-                _ => &[],
-            },
+            common: if common == Part::Intact { &bytes[common_at] } else { &[] },
+            personal: if personal == Part::Intact { &bytes[personal_at] } else { &[] },
             purged: personal != Part::Intact || common != Part::Intact,
             common_purged: common != Part::Intact,
         }

@@ -354,9 +354,12 @@ fn a_data_folder_is_for_one_process_and_one_format() {
     );
     drop(dir);
     drop(DataDir::open(&path).unwrap());
-    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 2\n").unwrap();
+    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 3\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::NewerFormat { found: 2, known: 1, .. }));
+    assert!(matches!(error, StorageError::NewerFormat { found: 3, known: 2, .. }));
+    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 1\n").unwrap();
+    let error = DataDir::open(&path).unwrap_err();
+    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 2, .. }));
     for text in ["", "something", "everbond data folder\n", "everbond data folder\nformat x\n"] {
         std::fs::write(path.join("FORMAT"), text).unwrap();
         let error = DataDir::open(&path).unwrap_err();
@@ -451,7 +454,7 @@ fn a_check_of_the_log_lists_every_damage_and_goes_on() {
     let report = verify_log(&disk).unwrap();
     let places: Vec<_> =
         report.damages.iter().map(|damage| (damage.file.clone(), damage.offset)).collect();
-    let expected = [(names[0].clone(), 104), (names[1].clone(), 40), (names[2].clone(), 0)];
+    let expected = [(names[0].clone(), 88), (names[1].clone(), 40), (names[2].clone(), 0)];
     assert_eq!(places, expected);
     assert!(report.records < 300 - 6 && report.records > 200, "{report:?}");
 }

@@ -300,7 +300,7 @@ fn broken_bytes_are_an_error_and_no_panic() {
     for _ in 0..3_000 {
         let body = dice.body(&world);
         let (mut common, mut personal) = (Writer::new(), Writer::new());
-        let tag = body.write(&mut common, &mut personal);
+        let tag = body.write(Time(0), &mut common, &mut personal);
         let (mut common, mut personal) = (common.into_bytes(), personal.into_bytes());
         let part = if dice.below(2) == 0 { &mut common } else { &mut personal };
         if part.is_empty() {
@@ -313,6 +313,6 @@ fn broken_bytes_are_an_error_and_no_panic() {
         }
         let tag = if dice.below(10) == 0 { dice.next() as u8 } else { tag };
         // Either it is refused or it reads as something else; it only must come back.
-        let _ = Body::read(tag, &common, &personal);
+        let _ = Body::read(Time(0), tag, &common, &personal);
     }
 }

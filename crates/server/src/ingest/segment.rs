@@ -654,7 +654,7 @@ fn linked(text: &str) -> Option<Subject> {
 fn content_id(touch: &mut Touch, client_time: Time) -> Digest {
     let time = std::mem::replace(&mut touch.time, client_time);
     let (mut common, mut personal) = (Writer::new(), Writer::new());
-    touch.write_common(&mut common);
+    touch.write_common(Time(0), &mut common);
     touch.write_personal(&mut personal);
     touch.time = time;
     Digest::of(&[b"segment content", &common.into_bytes(), &personal.into_bytes()])

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use engine::Entity;
 use model::alias::{Alias, AliasKind};
 use model::entry::{Body, KeyScope};
+use model::id::Time;
 use model::touch::{Source, Touch};
 use serde_json::{Value as Json, json};
 use server::serve::key_of;
@@ -35,7 +36,10 @@ fn log(shop: &Shop) -> Vec<Body> {
     let reader = shop.app().engine.reader();
     (reader.first_seq()..=reader.last_seq())
         .filter_map(|seq| reader.read(seq).expect("the log can be read"))
-        .map(|record| Body::read(record.tag, &record.common, &record.personal).expect("a body"))
+        .map(|record| {
+            let at = Time(record.time_ms);
+            Body::read(at, record.tag, &record.common, &record.personal).expect("a body")
+        })
         .collect()
 }
 
