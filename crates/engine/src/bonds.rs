@@ -306,9 +306,16 @@ pub fn journey_and_stage(
 ) -> Option<(Arc<Journey>, Box<str>)> {
     let bond = state.bonds.get(&(person, subject))?;
     let (version, journey) = state.journey_for(subject.gtin)?;
-    let same = *bond.journey == *journey.name && bond.version == version;
-    let stage = if same { bond.stage.clone() } else { carried(journey, &bond) };
-    Some((journey.clone(), stage))
+    Some((journey.clone(), stage_in(version, journey, &bond).into()))
+}
+
+/// The stage of a bond in that version of the journey in force.
+pub(crate) fn stage_in<'a>(version: u32, journey: &'a Journey, bond: &'a Bond) -> &'a str {
+    if *bond.journey == *journey.name && bond.version == version {
+        return &bond.stage;
+    }
+    let no = journey.carry(&bond.stage);
+    no.and_then(|no| journey.stage(no)).map_or("", |stage| &stage.name)
 }
 
 fn carried(journey: &Journey, bond: &Bond) -> Box<str> {

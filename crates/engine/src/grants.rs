@@ -82,7 +82,6 @@ pub(crate) fn capped(
     offer: &Offer,
     now: Time,
 ) -> Option<Capped> {
-    let id = format!("{}/{}", journey.name, offer.id);
     if let Some(most) = offer.cap.per_person {
         let had = grants
             .iter()
@@ -95,7 +94,7 @@ pub(crate) fn capped(
     let given = |stage: String| {
         let key = crate::record::TallyKey {
             what: TallyOf::OfferDay,
-            id: id.as_str().into(),
+            id: format!("{}/{}", journey.name, offer.id).into(),
             stage: stage.into(),
             channel: None,
         };
@@ -197,8 +196,8 @@ fn note_shown(state: &mut State, id: PersonId, decision: &Decision) -> Vec<(What
         .items
         .iter()
         .filter(|item| item.why.is_shown() && item.what != What::Step)
-        .filter(|item| fresh(item.what, &item.id))
-        .map(|item| (item.what, item.id.clone()))
+        .filter(|item| fresh(item.what, item.id))
+        .map(|item| (item.what, item.id.into()))
         .collect();
     drop(bond);
     if !new.is_empty()
@@ -229,8 +228,8 @@ pub(crate) fn fold_decided_again(
     note_shown(state, id, decision);
     let Some(person) = state.persons.get_mut(&id) else { return };
     for item in decision.shown(What::Offer) {
-        let code = code_of(seed, &item.id);
-        let had = pool.iter().find(|grant| grant.code == code && grant.offer == item.id);
+        let code = code_of(seed, item.id);
+        let had = pool.iter().find(|grant| grant.code == code && *grant.offer == *item.id);
         if let Some(grant) = had {
             person.grants.push(grant.clone());
         }

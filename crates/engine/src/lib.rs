@@ -25,7 +25,7 @@ mod timers;
 mod wipe;
 
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
-pub use decide::{bond_subject, consents_to, decide, nearest_place};
+pub use decide::{bond_subject, consents_to, decide, decide_and_compare, nearest_place};
 pub use fold::{Change, Effects, Send, apply};
 pub use grants::{code_of, held, normal_code};
 pub use index::Entity;

@@ -26,6 +26,9 @@ pub struct Map {
 /// The deepest nesting that a value may have; deeper input is refused at the edge.
 pub const DEPTH_MAX: usize = 16;
 
+/// The type number of a text in the byte form.
+const TEXT: u8 = 5;
+
 impl Value {
     pub fn text(text: impl Into<Box<str>>) -> Value {
         Value::Text(text.into())
@@ -94,20 +97,36 @@ impl Value {
                 out.u8(4);
                 out.f64(*float);
             }
-            Value::Text(text) => {
-                out.u8(5);
-                out.text(text);
-            }
-            Value::List(list) => {
-                out.u8(6);
-                out.uint(list.len() as u64);
-                list.iter().for_each(|value| value.write(out));
-            }
-            Value::Map(map) => {
-                out.u8(7);
-                map.write(out);
-            }
+            Value::Text(text) => Value::write_text(out, text),
+            Value::List(list) => Value::write_list(out, list),
+            Value::Map(map) => Value::write_map(out, map),
         }
+    }
+
+    /// A text as a value, without making one.
+    pub fn write_text(out: &mut Writer, text: &str) {
+        out.u8(TEXT);
+        out.text(text);
+    }
+
+    pub fn write_list(out: &mut Writer, list: &[Value]) {
+        out.u8(6);
+        out.uint(list.len() as u64);
+        list.iter().for_each(|value| value.write(out));
+    }
+
+    pub fn write_map(out: &mut Writer, map: &Map) {
+        out.u8(7);
+        map.write(out);
+    }
+
+    /// The value if it is a text; otherwise nothing is read.
+    pub fn read_text<'a>(input: &mut Reader<'a>) -> Result<Option<&'a str>, Corrupt> {
+        if input.left().first() != Some(&TEXT) {
+            return Ok(None);
+        }
+        input.u8()?;
+        input.text().map(Some)
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Value, Corrupt> {
@@ -124,7 +143,7 @@ impl Value {
             2 => Value::Bool(true),
             3 => Value::Int(input.int()?),
             4 => Value::Float(input.f64()?),
-            5 => Value::Text(input.text()?.into()),
+            TEXT => Value::Text(input.text()?.into()),
             6 => {
                 let len = input.len()?;
                 let mut list = Vec::with_capacity(len.min(64));
