@@ -15,7 +15,7 @@ fn most(what: &str) -> u64 {
     let rows = TABLE.lines().filter_map(|line| line.split_once(' '));
     let row = rows.filter(|(own, _)| *own == what).map(|(_, number)| number).next();
     let (whole, rest) = row.and_then(|row| row.split_once('.')).expect("a row such as 12.34");
-    whole.parse::<u64>().unwrap() * 100 + rest.parse::<u64>().unwrap()
+    format!("{whole}{rest}").parse().expect("two digits after the point")
 }
 
 /// Not above what the table says, and not far below: then the table is to be mended.

@@ -75,7 +75,8 @@ pub fn routes() -> Vec<Route> {
                 TAG,
                 "Why a decision was as it was",
                 "Every item that was looked at, shown or not, with the reason and the data. What \
-                 showed nothing new is known for an hour, everything else for good.",
+                 showed nothing new is known for an hour while there is room, everything else for \
+                 good.",
                 get(one),
             )
         },
