@@ -57,6 +57,7 @@ setup_test() {
     command -v "${EVERBOND_CHROMIUM:-/usr/bin/chromium}" >/dev/null || apt_install chromium
     command -v python3 >/dev/null || apt_install python3
     python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+    command -v valgrind >/dev/null || apt_install valgrind
 }
 
 case "${1:-}" in

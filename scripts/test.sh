@@ -114,6 +114,7 @@ check 'clippy' cargo clippy --locked --workspace --all-targets --quiet -- -D war
 check 'types of the companion' npm --prefix web run --silent check
 count 'unit tests of the companion' npm --prefix web run --silent test
 count 'tests' cargo test --locked --workspace --no-fail-fast
+count 'instructions of a decision and of a touch' scripts/instructions.sh
 # The program that the Rust tests were built with; without them it is built here.
 check 'the program' cargo build --locked --quiet -p server
 export EVERBOND_BIN=${CARGO_TARGET_DIR:-target}/debug/everbond

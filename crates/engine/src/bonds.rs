@@ -343,7 +343,7 @@ pub(crate) fn force_and_stage(state: &State, own: Standing) -> Option<(Arc<Force
     Some((force.clone(), stage_of(state, force, own.bond(state))))
 }
 
-fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
+pub(crate) fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
     if bond.journey == force.name && bond.version == force.version {
         return bond.stage;
     }

@@ -2,10 +2,10 @@
 //! reason and the data it rests on. It only reads; what was shown comes back as an entry.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
+use std::fmt::Write as _;
 
 use model::context::Context;
-use model::decision::{Decision, Item, What, Why};
+use model::decision::{Decision, Item, Items, Notes, Sheet, What, Why};
 use model::gs1::Subject;
 use model::id::PersonId;
 use model::value::Value;
@@ -15,8 +15,12 @@ use crate::condition::{Condition, Verdict};
 use crate::facts::{Here, View};
 use crate::grants::{self, Capped};
 use crate::journey::{self, Journey, MenuItem, Offer, StageNo, Step};
-use crate::record::Person;
+use crate::record::{Bond, Person};
 use crate::state::State;
+use crate::terms::Term;
+
+/// Bytes of the items of a usual decision: it is made in one allocation.
+const ROOM_BYTES: usize = 2_048;
 
 /// Decides. Without a person it is what a stranger sees; then no offer is given. `id` names the
 /// decision from here on.
@@ -27,20 +31,52 @@ pub fn decide(
     context: Context,
     id: u64,
 ) -> Decision {
-    let subject = person.map_or(subject, |person| bond_subject(state, person, subject));
-    let Some((journey, version, stage)) = standing(state, person, subject) else {
-        return Decision {
-            id,
-            subject,
-            journey: "".into(),
-            version: 0,
-            stage: "".into(),
-            context,
-            items: Vec::new(),
-        };
+    decide_and_compare(state, person, subject, context, id).0
+}
+
+/// The same, and whether it shows a menu item or an offer that the person has not seen in this
+/// stage.
+pub fn decide_and_compare(
+    state: &State,
+    person: Option<PersonId>,
+    subject: Subject,
+    context: Context,
+    id: u64,
+) -> (Decision, bool) {
+    let record = person.and_then(|person| state.person(person));
+    let record = record.as_deref();
+    let mut subject = subject;
+    let mut bond = record.and_then(|record| record.bond(subject));
+    if bond.is_none() && subject.is_unit() {
+        bond = record.and_then(|record| record.bond(subject.to_model()));
+        subject = if bond.is_some() { subject.to_model() } else { subject };
+    }
+    let Some(force) = state.force(subject.gtin) else {
+        let (journey, stage, items) = ("".into(), "".into(), Items::NONE);
+        return (Decision { id, subject, journey, version: 0, stage, context, items }, false);
     };
-    let items = items(state, person, subject, &context, &journey, &stage);
-    Decision { id, subject, journey: journey.name.as_str().into(), version, stage, context, items }
+    let journey = &force.journey;
+    let stage = bond.map_or("", |bond| state.text(bonds::stage_of(state, force, bond)));
+    let items = items(state, subject, &context, journey, (record, bond), stage);
+    let is_new = bond.is_some_and(|bond| shows_new(state, bond, &items));
+    let (name, stage) = (journey.name.as_str().into(), stage.into());
+    (Decision { id, subject, journey: name, version: force.version, stage, context, items }, is_new)
+}
+
+/// What a person sees again comes in the order in which it was seen, so the search goes on where
+/// the last one ended.
+fn shows_new(state: &State, bond: &Bond, items: &Items) -> bool {
+    let mut next = 0;
+    let mut is_seen = |item: &Item<'_>| {
+        let (before, after) = bond.shown.split_at(next);
+        let mut shown = after.iter().chain(before);
+        let is_it =
+            |(what, id): &(u8, Term)| *what == item.what as u8 && state.text(*id) == item.id;
+        let at = shown.position(is_it);
+        at.map(|at| next = (next + at + 1) % bond.shown.len()).is_some()
+    };
+    let mut shown = items.iter().filter(|item| item.why.is_shown() && item.what != What::Step);
+    shown.any(|item| !is_seen(&item))
 }
 
 /// The bond that a question about `subject` is about: the unit's, else the model's.
@@ -64,36 +100,23 @@ pub fn nearest_place(
     Some((near.place.id.clone(), near.distance_m))
 }
 
-fn standing(
-    state: &State,
-    person: Option<PersonId>,
-    subject: Subject,
-) -> Option<(Arc<Journey>, u32, Box<str>)> {
-    let (version, journey) = state.journey_for(subject.gtin)?;
-    let bond = person.and_then(|person| bonds::journey_and_stage(state, person, subject));
-    let stage = bond.map_or_else(|| "".into(), |(_, stage)| stage.into());
-    Some((journey.clone(), version, stage))
-}
-
 fn items(
     state: &State,
-    id: Option<PersonId>,
     subject: Subject,
     context: &Context,
     journey: &Journey,
+    (person, bond): (Option<&Person>, Option<&Bond>),
     stage: &str,
-) -> Vec<Item> {
+) -> Items {
     let here = Here::find(state, context, subject);
-    let record = id.and_then(|id| state.person(id));
-    let bond = id.and_then(|id| state.bond(id, subject));
     let product = state.product(subject);
     let view = View {
         state,
         subject,
-        person: record.as_deref(),
+        person,
         product: product.as_deref(),
         model: state.model(subject.gtin),
-        bond: bond.as_deref(),
+        bond,
         stage,
         journey: &journey.name,
         now: context.time,
@@ -102,105 +125,108 @@ fn items(
         consents: OnceCell::new(),
         steps_done: OnceCell::new(),
     };
-    let no = journey.stage_no(stage);
-    let mut items = menu(&view, journey, no);
-    items.extend(offers(&view, journey, no));
-    items.extend(steps(&view, journey, no));
-    items
+    let stage = journey.stage_no(stage);
+    let mut sheet = Sheet::with_room(ROOM_BYTES);
+    let mut asking = Asking { view: &view, stage, notes: Notes::default(), unknown: String::new() };
+    menu(&mut asking, journey, &mut sheet);
+    offers(&mut asking, journey, &mut sheet);
+    steps(&mut asking, journey, &mut sheet);
+    sheet.into_items()
 }
 
-fn menu(view: &View<'_>, journey: &Journey, stage: Option<StageNo>) -> Vec<Item> {
-    let mut order: Vec<&MenuItem> = journey.menu.iter().collect();
-    // Equal ranks keep the file's order.
-    order.sort_by_key(|item| std::cmp::Reverse(item.rank));
-    order.into_iter().map(|item| menu_item(view, item, stage)).collect()
-}
-
-fn menu_item(view: &View<'_>, item: &MenuItem, stage: Option<StageNo>) -> Item {
-    let mut used = Vec::new();
-    let role = view.here.context.role.as_deref();
-    let role = role.or_else(|| view.bond.map(|bond| bond.role.name())).unwrap_or("public");
-    let why = if !item.role.is_empty() && !item.role.iter().any(|own| own == role) {
-        used.push(("bond.role".into(), Value::from(role)));
-        Why::OtherRole
-    } else if item.always {
-        Why::Always
-    } else {
-        in_stage_and_when(view, &item.in_stages, stage, item.when.as_ref(), &mut used)
-    };
-    Item { what: What::Menu, id: item.id.as_str().into(), why, used }
-}
-
-type Used = Vec<(Box<str>, Value)>;
-
-fn in_stage_and_when(
-    view: &View<'_>,
-    in_stages: &[StageNo],
+/// What is asked for one item after the other, and what the answer to the present one rests on.
+struct Asking<'v> {
+    view: &'v View<'v>,
     stage: Option<StageNo>,
-    when: Option<&Condition>,
-    used: &mut Used,
-) -> Why {
-    let fits = in_stages.is_empty() || stage.is_some_and(|stage| in_stages.contains(&stage));
-    if !in_stages.is_empty() {
-        let name = if view.stage.is_empty() { journey::NONE } else { view.stage };
-        used.push(("bond.stage".into(), Value::from(name)));
-    }
-    if !fits {
-        return Why::OtherStage;
-    }
-    match when {
-        None => Why::Stage,
-        Some(when) => ask(view, when, used).err().unwrap_or(Why::Condition),
-    }
+    notes: Notes,
+    /// What a condition that has no answer says.
+    unknown: String,
 }
 
-fn ask(view: &View<'_>, when: &Condition, used: &mut Used) -> Result<(), Why> {
-    let mut read = Vec::new();
-    let verdict = when.holds(view, Some(&mut read));
-    for fact in read {
-        if !used.iter().any(|(path, _)| **path == *fact.path) {
-            used.push((fact.path.into(), fact.value));
+impl Asking<'_> {
+    fn begin(&mut self) {
+        self.notes.clear();
+        self.unknown.clear();
+    }
+
+    /// What stage and condition say. Why a condition has no answer is in `unknown`.
+    fn in_stage_and_when(
+        &mut self,
+        in_stages: &[StageNo],
+        when: Option<&Condition>,
+    ) -> Why<'static> {
+        if !in_stages.is_empty() {
+            let name = if self.view.stage.is_empty() { journey::NONE } else { self.view.stage };
+            self.notes.note("bond.stage", |out| Value::write_text(out, name));
+            if !self.stage.is_some_and(|stage| in_stages.contains(&stage)) {
+                return Why::OtherStage;
+            }
+        }
+        let Some(when) = when else { return Why::Stage };
+        match when.holds(self.view, Some(&mut self.notes)) {
+            Verdict::Yes => Why::Condition,
+            Verdict::No => Why::ConditionFails,
+            Verdict::Unknown(why) => {
+                write!(self.unknown, "{why}").expect("a String takes everything");
+                Why::ConditionUnknown("")
+            }
         }
     }
-    match verdict {
-        Verdict::Yes => Ok(()),
-        Verdict::No => Err(Why::ConditionFails),
-        Verdict::Unknown(why) => Err(Why::ConditionUnknown(why.to_string().into())),
+
+    fn put(&self, sheet: &mut Sheet, what: What, id: &str, why: Why<'_>) {
+        let why = match why {
+            Why::ConditionUnknown(_) => Why::ConditionUnknown(&self.unknown),
+            why => why,
+        };
+        sheet.push(what, id, why, self.notes.used());
     }
 }
 
-fn offers(view: &View<'_>, journey: &Journey, stage: Option<StageNo>) -> Vec<Item> {
-    let Some(person) = view.person else { return Vec::new() };
-    let mut order: Vec<&Offer> = journey.offers.iter().collect();
-    order.sort_by_key(|offer| std::cmp::Reverse(offer.rank));
-    order.into_iter().map(|offer| offer_item(view, person, journey, offer, stage)).collect()
+fn menu(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
+    for place in &journey.menu_by_rank {
+        let item = &journey.menu[usize::from(*place)];
+        asking.begin();
+        let why = menu_why(asking, item);
+        asking.put(sheet, What::Menu, &item.id, why);
+    }
 }
 
-fn offer_item(
-    view: &View<'_>,
-    person: &Person,
-    journey: &Journey,
-    offer: &Offer,
-    stage: Option<StageNo>,
-) -> Item {
-    let mut used = Vec::new();
-    let why = offer_why(view, person, journey, offer, stage, &mut used);
-    Item { what: What::Offer, id: offer.id.as_str().into(), why, used }
+fn menu_why(asking: &mut Asking<'_>, item: &MenuItem) -> Why<'static> {
+    let view = asking.view;
+    let role = view.here.context.role.as_deref();
+    let role = role.or_else(|| view.bond.map(|bond| bond.role.name())).unwrap_or("public");
+    if !item.role.is_empty() && !item.role.iter().any(|own| own == role) {
+        asking.notes.note("bond.role", |out| Value::write_text(out, role));
+        return Why::OtherRole;
+    }
+    if item.always {
+        return Why::Always;
+    }
+    asking.in_stage_and_when(&item.in_stages, item.when.as_ref())
 }
 
-fn offer_why(
-    view: &View<'_>,
+fn offers(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
+    let Some(person) = asking.view.person else { return };
+    for place in &journey.offers_by_rank {
+        let offer = &journey.offers[usize::from(*place)];
+        asking.begin();
+        let why = offer_why(asking, person, journey, offer);
+        asking.put(sheet, What::Offer, &offer.id, why);
+    }
+}
+
+fn offer_why<'a>(
+    asking: &mut Asking<'_>,
     person: &Person,
     journey: &Journey,
-    offer: &Offer,
-    stage: Option<StageNo>,
-    used: &mut Used,
-) -> Why {
-    if let Some(purpose) = &offer.needs_consent {
+    offer: &'a Offer,
+) -> Why<'a> {
+    let view = asking.view;
+    if let (Some(purpose), Some(fact)) = (&offer.needs_consent, &offer.consent_fact) {
         let given = consents_to(person, journey, purpose);
-        used.push((format!("person.consents.{purpose}").into(), Value::Bool(given)));
+        asking.notes.note(fact, |out| Value::Bool(given).write(out));
         if !given {
-            return Why::NoConsent(purpose.as_str().into());
+            return Why::NoConsent(purpose);
         }
     }
     let now = view.now;
@@ -212,7 +238,7 @@ fn offer_why(
             return Why::CampaignOver;
         }
     }
-    let why = in_stage_and_when(view, &offer.in_stages, stage, offer.when.as_ref(), used);
+    let why = asking.in_stage_and_when(&offer.in_stages, offer.when.as_ref());
     // A code that was given stays in the hand until it is used or over, also away from the shop.
     if held {
         return if why.is_shown() { why } else { Why::Stage };
@@ -236,35 +262,32 @@ pub fn consents_to(person: &Person, journey: &Journey, purpose: &str) -> bool {
     }
 }
 
-fn steps(view: &View<'_>, journey: &Journey, stage: Option<StageNo>) -> Vec<Item> {
+fn steps(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
     let prescribed = journey.kind == journey::Kind::Prescribed;
     let guided = journey.kind == journey::Kind::Guided;
-    let mut items = Vec::with_capacity(journey.steps.len());
     // The first step that is not done: all later ones wait for it, or merely come later.
     let mut first: Option<&Step> = None;
     for step in &journey.steps {
-        let mut used = Vec::new();
-        let done = is_done(view, step);
-        let why =
-            match in_stage_and_when(view, &step.in_stages, stage, step.when.as_ref(), &mut used) {
-                _ if done => Why::Done,
-                Why::OtherStage if prescribed && first.is_none() => Why::OtherStage,
-                why if !why.is_shown() && !prescribed => why,
-                why if why == Why::ConditionFails => why,
-                _ => match first {
-                    Some(before) if prescribed => Why::Locked(before.id.as_str().into()),
-                    Some(_) => Why::Later,
-                    None if guided || prescribed => Why::Suggested,
-                    None => Why::Later,
-                },
-            };
-        if !done && !matches!(why, Why::ConditionFails) && first.is_none() {
+        asking.begin();
+        let done = is_done(asking.view, step);
+        let why = match asking.in_stage_and_when(&step.in_stages, step.when.as_ref()) {
+            _ if done => Why::Done,
+            Why::OtherStage if prescribed && first.is_none() => Why::OtherStage,
+            why if !why.is_shown() && !prescribed => why,
+            Why::ConditionFails => Why::ConditionFails,
+            _ => match first {
+                Some(before) if prescribed => Why::Locked(&before.id),
+                Some(_) => Why::Later,
+                None if guided || prescribed => Why::Suggested,
+                None => Why::Later,
+            },
+        };
+        if !done && why != Why::ConditionFails && first.is_none() {
             let here = why.is_shown() || prescribed;
             first = here.then_some(step);
         }
-        items.push(Item { what: What::Step, id: step.id.as_str().into(), why, used });
+        asking.put(sheet, What::Step, &step.id, why);
     }
-    items
 }
 
 fn is_done(view: &View<'_>, step: &Step) -> bool {

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::context::Context;
 use model::gs1::Subject;
@@ -42,6 +43,9 @@ pub struct Here<'a> {
     pub context: &'a Context,
     pub place: Option<Near<'a>>,
     local: OnceCell<Local>,
+    /// Texts that are made at most once, when a condition asks.
+    date: OnceCell<String>,
+    gtin: OnceCell<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -55,7 +59,7 @@ struct Local {
     weekday: u8,
     hour: u8,
     minute: u8,
-    date: String,
+    date: Date,
 }
 
 impl<'a> Here<'a> {
@@ -78,7 +82,8 @@ impl<'a> Here<'a> {
                     .map(|(place, metres)| Near { place, distance_m: Some(metres) })
             }),
         };
-        Here { context, place, local: OnceCell::new() }
+        let (local, date, gtin) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Here { context, place, local, date, gtin }
     }
 
     fn local(&self) -> &Local {
@@ -93,9 +98,17 @@ impl<'a> Here<'a> {
                 weekday: local.weekday().to_monday_one_offset() as u8,
                 hour: local.hour() as u8,
                 minute: local.minute() as u8,
-                date: local.date().to_string(),
+                date: local.date(),
             }
         })
+    }
+
+    fn date(&self) -> &str {
+        self.date.get_or_init(|| self.local().date.to_string())
+    }
+
+    fn gtin(&self, subject: Subject) -> &str {
+        self.gtin.get_or_init(|| subject.gtin.to_string())
     }
 
     fn open(&self) -> Option<bool> {
@@ -175,14 +188,18 @@ impl Facts for View<'_> {
                     .as_deref()
                     .or_else(|| person.and_then(|person| person.traits.text("locale"))),
             ),
-            PersonConsents => Fact::at(self.consents(), &path.rest),
+            PersonConsents => match &*path.rest {
+                // One purpose is what is asked for; the map is for whoever asks for all.
+                [purpose] => flag(person.and_then(|own| own.consent(purpose)).map(|own| own.given)),
+                rest => Fact::at(self.consents(), rest),
+            },
             PersonPoints => person.map_or(Fact::Missing, |_| Fact::Int(0)),
             PersonFirstSeen => at(person.map(|person| person.first_seen)),
             PersonLastSeen => at(person.map(|person| person.last_seen)),
             PersonTouches => int(person.map(|person| person.touches)),
             PersonBonds => int(person.map(|person| person.bonds.len() as u64)),
 
-            ProductGtin => Fact::Owned(Value::text(self.subject.gtin.to_string())),
+            ProductGtin => Fact::Text(self.here.gtin(self.subject)),
             ProductSerial if self.subject.is_unit() => Fact::Text(self.subject.serial.as_str()),
             ProductSerial => Fact::Missing,
             ProductModel => Fact::text(self.model.map(|model| model.name.get("en"))),
@@ -215,7 +232,7 @@ impl Facts for View<'_> {
             ContextMinute => Fact::Int(i64::from(self.here.local().minute)),
             ContextWeekday => Fact::Int(i64::from(self.here.local().weekday)),
             ContextWeekend => Fact::Bool(self.here.local().weekday >= 6),
-            ContextDate => Fact::Text(&self.here.local().date),
+            ContextDate => Fact::Text(self.here.date()),
             ContextPlaceId => Fact::text(near.map(|near| &*near.place.id)),
             ContextPlaceKind => Fact::text(near.map(|near| &*near.place.kind)),
             ContextPlaceName => Fact::text(near.map(|near| &*near.place.name)),

@@ -83,7 +83,6 @@ pub(crate) fn capped(
     offer: &Offer,
     now: Time,
 ) -> Option<Capped> {
-    let id = format!("{}/{}", journey.name, offer.id);
     if let Some(most) = offer.cap.per_person {
         let had = grants
             .iter()
@@ -96,7 +95,7 @@ pub(crate) fn capped(
     let given = |stage: String| {
         let key = crate::record::TallyKey {
             what: TallyOf::OfferDay,
-            id: id.as_str().into(),
+            id: format!("{}/{}", journey.name, offer.id).into(),
             stage: stage.into(),
             channel: None,
         };
@@ -195,10 +194,10 @@ fn note_shown(state: &mut State, id: PersonId, decision: &Decision) -> Vec<(What
     let shown = decision.items.iter().filter(|item| item.why.is_shown());
     for item in shown.filter(|item| item.what != What::Step) {
         // An item of a journey that was never published here is nobody's.
-        let Some(term) = state.term(&item.id) else { continue };
+        let Some(term) = state.term(item.id) else { continue };
         if !bond.shown.contains(&(item.what as u8, term)) {
             terms.push((item.what as u8, term));
-            new.push((item.what, item.id.clone()));
+            new.push((item.what, item.id.into()));
         }
     }
     drop(bond);
@@ -230,8 +229,8 @@ pub(crate) fn fold_decided_again(
     note_shown(state, id, decision);
     let Some(person) = state.persons.get_mut(&id) else { return };
     for item in decision.shown(What::Offer) {
-        let code = code_of(seed, &item.id);
-        let had = pool.iter().find(|grant| grant.code == code && grant.offer == item.id);
+        let code = code_of(seed, item.id);
+        let had = pool.iter().find(|grant| grant.code == code && *grant.offer == *item.id);
         if let Some(grant) = had {
             person.grants.push(grant.clone());
         }

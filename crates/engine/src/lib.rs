@@ -31,7 +31,7 @@ mod wipe;
 
 pub use away::Away;
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
-pub use decide::{bond_subject, consents_to, decide, nearest_place};
+pub use decide::{bond_subject, consents_to, decide, decide_and_compare, nearest_place};
 pub use fold::{Change, Effects, EntryRef, Send, apply};
 pub use grants::{code_of, held, normal_code};
 pub use state::{BondRef, Entity, History, Meta, State, seen_key};

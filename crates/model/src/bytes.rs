@@ -113,6 +113,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What is not read yet, without reading it.
+    pub fn left(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }

@@ -29,9 +29,8 @@ impl Texts {
 
     /// The text for `locale`: itself, then its language, then English, then the first there is.
     pub fn get(&self, locale: &str) -> &str {
-        let locale = locale.to_ascii_lowercase();
         let language = locale.split(['-', '_']).next().unwrap_or_default();
-        self.exact(&locale)
+        self.exact(locale)
             .or_else(|| self.exact(language))
             .or_else(|| self.exact("en"))
             .or_else(|| self.entries.first().map(|(_, text)| &**text))
@@ -55,7 +54,7 @@ impl Texts {
     }
 
     fn exact(&self, tag: &str) -> Option<&str> {
-        self.entries.iter().find(|(own, _)| **own == *tag).map(|(_, text)| &**text)
+        self.entries.iter().find(|(own, _)| own.eq_ignore_ascii_case(tag)).map(|(_, text)| &**text)
     }
 }
 

@@ -216,23 +216,45 @@ impl Value {
                     out.f64(*float);
                 }
             },
-            Value::Text(text) if text.len() < SHORT_TEXT_LEN => {
-                out.u8(tag::SHORT_TEXT + text.len() as u8);
-                out.raw(text.as_bytes());
-            }
-            Value::Text(text) => {
-                out.u8(tag::TEXT);
-                out.text(text);
-            }
-            Value::List(list) => {
-                out.u8(tag::LIST);
-                out.uint(list.len() as u64);
-                list.iter().for_each(|value| value.write(out));
-            }
-            Value::Map(map) => {
-                out.u8(tag::MAP);
-                map.write(out);
-            }
+            Value::Text(text) => Value::write_text(out, text),
+            Value::List(list) => Value::write_list(out, list),
+            Value::Map(map) => Value::write_map(out, map),
+        }
+    }
+
+    /// A text as a value, without making one.
+    pub fn write_text(out: &mut Writer, text: &str) {
+        if text.len() < SHORT_TEXT_LEN {
+            out.u8(tag::SHORT_TEXT + text.len() as u8);
+            out.raw(text.as_bytes());
+        } else {
+            out.u8(tag::TEXT);
+            out.text(text);
+        }
+    }
+
+    pub fn write_list(out: &mut Writer, list: &[Value]) {
+        out.u8(tag::LIST);
+        out.uint(list.len() as u64);
+        list.iter().for_each(|value| value.write(out));
+    }
+
+    pub fn write_map(out: &mut Writer, map: &Map) {
+        out.u8(tag::MAP);
+        map.write(out);
+    }
+
+    /// The value if it is a text; otherwise nothing is read.
+    pub fn read_text<'a>(input: &mut Reader<'a>) -> Result<Option<&'a str>, Corrupt> {
+        let len = match input.left().first() {
+            Some(&tag::TEXT) => None,
+            Some(byte @ tag::SHORT_TEXT..tag::SMALL_INT) => Some(byte - tag::SHORT_TEXT),
+            _ => return Ok(None),
+        };
+        input.u8()?;
+        match len {
+            Some(len) => input.text_of(usize::from(len)).map(Some),
+            None => input.text().map(Some),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What every route needs: the handle to the engine, the live hub, the settings, the clock and
 //! the random source. Routes receive values from here and reach for nothing else.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use model::alias::{Alias, AliasKind};
@@ -92,8 +93,22 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// From the same source, which is asked for many at once by each thread: a call of the system for
+/// every decision costs more than half of the decision. Nothing is computed from them, and one that
+/// was given is nowhere else, so they are as hard to guess as the source's own.
 pub fn random_u64() -> u64 {
-    u64::from_le_bytes(random())
+    thread_local! {
+        static NUMBERS: RefCell<Vec<[u8; 8]>> = const { RefCell::new(Vec::new()) };
+    }
+    NUMBERS.with_borrow_mut(|numbers| {
+        if numbers.is_empty() {
+            // The most that the system gives in one piece.
+            let bytes: [u8; 256] = random();
+            let (pieces, _) = bytes.as_chunks::<8>();
+            numbers.extend_from_slice(pieces);
+        }
+        u64::from_le_bytes(numbers.pop().expect("there are some now"))
+    })
 }
 
 /// `len` letters and digits, 5 bits each.

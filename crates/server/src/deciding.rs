@@ -7,10 +7,9 @@
 
 mod words;
 
-use engine::History;
 use engine::journey::{Journey, OfferValue};
 use engine::record::Person;
-use engine::{State, held};
+use engine::{History, State, held};
 use model::alias::Alias;
 use model::context::Context;
 use model::decision::{Decision, Item, What, Why};
@@ -18,104 +17,143 @@ use model::entry::Body;
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
 use model::outcome::Grant;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use crate::app::{App, now, random_u64};
-use crate::json;
+use crate::app::{App, now, parse_alias, random_u64};
+use crate::json::{self, write::Out};
 use crate::problem::Problem;
+use words::Reasons;
 
-pub use words::reason_text;
+/// Bytes of the answer about one item, so that the answer is seldom moved while it grows.
+const ITEM_BYTES: usize = 400;
+
+/// Whom a decision is for.
+pub enum Asker {
+    /// The caller looked already: the person, and the name that they know them by.
+    Known(Option<Alias>, Option<PersonId>),
+    /// `p12`, or an alias such as `user:u1`.
+    Named(Box<str>),
+}
 
 /// A decision with the codes of the offers that it shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decided {
     pub decision: Decision,
+    /// Whom it is for; nobody for a stranger.
+    pub person: Option<PersonId>,
     pub grants: Vec<Grant>,
 }
 
 /// What a look at the state gives, before anything is written.
 struct Look {
-    decision: Decision,
-    person: Option<PersonId>,
+    decided: Decided,
     by: Option<Alias>,
     /// Something is shown that this person has not seen in this stage.
     fresh: bool,
     /// Offers that are shown and have no code yet.
     wants_codes: bool,
-    grants: Vec<Grant>,
 }
 
-/// Decides for a person, or for a stranger, and records what was shown. `by` is the name that the
-/// caller knows the person by. A `preview` counts as nothing and gives no code. When it returns,
-/// every offer that is shown (but in a preview) has its code.
-pub async fn decide_and_record(
+/// Decides for a person, or for a stranger, and records what was shown. A `preview` counts as
+/// nothing and gives no code. What `show` makes of it is the answer; then every offer that is shown
+/// (but in a preview) has its code. Usually nothing is new: then the state is locked once in all.
+pub async fn decide_and_record<T>(
     app: &App,
-    by: Option<Alias>,
-    person: Option<PersonId>,
+    asker: Asker,
     subject: Subject,
     context: Context,
     preview: bool,
-) -> Result<Decided, Problem> {
-    let mut look = look(&app.engine.state(), by, person, subject, context);
-    let Some(by) = look.by.clone().filter(|_| !preview) else {
-        return Ok(Decided { decision: look.decision, grants: look.grants });
+    show: impl FnOnce(&State, &Decided) -> T,
+) -> Result<T, Problem> {
+    let (mut decided, by, wants_codes) = {
+        let state = app.engine.state();
+        let look = look(&state, asker, subject, context)?;
+        let Look { decided, by, fresh, wants_codes } = look;
+        let (Some(person), false) = (decided.person, preview) else {
+            return Ok(show(&state, &decided));
+        };
+        let by = by.filter(|_| fresh || wants_codes).or_else(|| {
+            let named = |record: &Person| record.aliases.first().map(|known| known.alias.clone());
+            state.person(person).filter(|_| fresh || wants_codes).and_then(|own| named(&own))
+        });
+        let Some(by) = by else {
+            app.memory.keep_decision(decided.person, &decided.decision);
+            return Ok(show(&state, &decided));
+        };
+        (decided, by, wants_codes)
     };
-    let decided = |look: &Look| Body::Decided {
-        decision: look.decision.clone(),
-        by: by.clone(),
-        seed: random_u64(),
-    };
-    if look.wants_codes {
-        let (_, accepted) = app.submit(decided(&look)).await?;
-        look.grants.extend(accepted.grants);
-        hide_without_code(&app.engine.state(), &mut look);
-    } else if look.fresh {
-        app.engine.submit_and_forget(vec![decided(&look)])?;
+    let decision = decided.decision.clone();
+    let body = Body::Decided { decision, by, seed: random_u64() };
+    if wants_codes {
+        let (_, accepted) = app.submit(body).await?;
+        decided.grants.extend(accepted.grants);
+    } else {
+        app.engine.submit_and_forget(vec![body])?;
     }
-    app.memory.keep_decision(look.person, &look.decision);
-    Ok(Decided { decision: look.decision, grants: look.grants })
+    let state = app.engine.state();
+    if wants_codes {
+        hide_without_code(&state, &mut decided);
+    }
+    app.memory.keep_decision(decided.person, &decided.decision);
+    Ok(show(&state, &decided))
+}
+
+impl Asker {
+    fn find(self, state: &State) -> Result<(Option<Alias>, Option<PersonId>), Problem> {
+        let name = match self {
+            Asker::Known(by, person) => {
+                let named = || state.person_by_alias(by.as_ref()?);
+                let person = person.filter(|id| state.person(*id).is_some()).or_else(named);
+                return Ok((by, person));
+            }
+            Asker::Named(name) => name,
+        };
+        let (by, person) = match name.parse::<PersonId>() {
+            Ok(id) => (None, Some(id).filter(|id| state.person(*id).is_some())),
+            Err(()) => {
+                let by = parse_alias(&name);
+                let person = by.as_ref().and_then(|alias| state.person_by_alias(alias));
+                (by, person)
+            }
+        };
+        if person.is_none() {
+            return Err(crate::api::no_such_person());
+        }
+        Ok((by, person))
+    }
 }
 
 fn look(
     state: &State,
-    by: Option<Alias>,
-    person: Option<PersonId>,
+    asker: Asker,
     subject: Subject,
     mut context: Context,
-) -> Look {
-    let named = by.as_ref().and_then(|alias| state.person_by_alias(alias));
-    let person = person.filter(|id| state.person(*id).is_some()).or(named);
+) -> Result<Look, Problem> {
+    let (by, person) = asker.find(state)?;
     if context.place.is_none() {
         context.place = engine::nearest_place(state, &context, subject).map(|(id, _)| id);
     }
-    let decision = engine::decide(state, person, subject, context, random_u64());
-    let record = person.and_then(|id| state.person(id));
-    let Some((id, record)) = person.zip(record) else {
-        let (by, person, grants) = (None, None, Vec::new());
-        return Look { decision, person, by, fresh: false, wants_codes: false, grants };
-    };
-    let by = by.filter(|alias| record.alias(alias).is_some());
-    let by = by.or_else(|| record.aliases.first().map(|known| known.alias.clone()));
-    let grants = grants_of(&record, &decision, now());
-    let wants_codes = decision.shown(What::Offer).count() > grants.len();
-    let bond = state.bond(id, decision.subject);
-    let fresh = bond.is_some_and(|bond| {
-        let seen = |item: &Item| {
-            let term = state.term(&item.id);
-            term.is_some_and(|term| bond.shown.contains(&(item.what as u8, term)))
-        };
-        let shown = decision.items.iter().filter(|item| item.why.is_shown());
-        shown.filter(|item| item.what != What::Step).any(|item| !seen(item))
-    });
-    Look { decision, person, by, fresh, wants_codes, grants }
+    let (decision, fresh) =
+        engine::decide_and_compare(state, person, subject, context, random_u64());
+    let mut decided = Decided { decision, person, grants: Vec::new() };
+    let offered = decided.decision.shown(What::Offer).count();
+    if (offered > 0 || fresh)
+        && let Some(record) = person.and_then(|id| state.person(id))
+    {
+        decided.grants = grants_of(&record, &decided.decision, now());
+        let wants_codes = offered > decided.grants.len();
+        let by = by.filter(|alias| record.alias(alias).is_some());
+        return Ok(Look { decided, by, fresh, wants_codes });
+    }
+    Ok(Look { decided, by: None, fresh: false, wants_codes: false })
 }
 
 /// The codes that a person holds for what is shown.
 fn grants_of(person: &Person, decision: &Decision, now: Time) -> Vec<Grant> {
     let shown = decision.shown(What::Offer);
-    let code = |item: &Item| {
+    let code = |item: Item<'_>| {
         let (subject, journey) = (decision.subject, &decision.journey);
-        let grant = held(&person.grants, subject, journey, &item.id, now)?;
+        let grant = held(&person.grants, subject, journey, item.id, now)?;
         let (offer, code) = (grant.offer.clone(), grant.code.clone());
         Some(Grant { offer, code, until: grant.until })
     };
@@ -123,18 +161,22 @@ fn grants_of(person: &Person, decision: &Decision, now: Time) -> Vec<Grant> {
 }
 
 /// Between looking and writing others may have had the last one: such an offer is not shown.
-fn hide_without_code(state: &State, look: &mut Look) {
-    let (subject, context) = (look.decision.subject, look.decision.context.clone());
-    let after = engine::decide(state, look.person, subject, context, look.decision.id);
-    for item in &mut look.decision.items {
-        let is_given = look.grants.iter().any(|grant| grant.offer == item.id);
-        if item.what != What::Offer || !item.why.is_shown() || is_given {
-            continue;
-        }
-        let same = |own: &&Item| own.what == item.what && own.id == item.id;
-        let why = after.items.iter().find(same).map(|own| own.why.clone());
-        item.why = why.filter(|why| !why.is_shown()).unwrap_or(Why::CapTotal);
+fn hide_without_code(state: &State, decided: &mut Decided) {
+    let Decided { decision, person, grants } = decided;
+    let is_given = |item: &Item<'_>| grants.iter().any(|grant| *grant.offer == *item.id);
+    if decision.shown(What::Offer).all(|item| is_given(&item)) {
+        return;
     }
+    let (subject, context) = (decision.subject, decision.context.clone());
+    let after = engine::decide(state, *person, subject, context, decision.id);
+    decision.items = decision.items.with_reasons(|item| {
+        if item.what != What::Offer || !item.why.is_shown() || is_given(item) {
+            return None;
+        }
+        let same = after.items.iter().find(|own| own.what == item.what && own.id == item.id);
+        let why = same.map(|own| own.why).filter(|why| !why.is_shown());
+        Some(why.unwrap_or(Why::CapTotal))
+    });
 }
 
 /// A decision that was made, and whose it is; `None` if it is not known (any more).
@@ -159,7 +201,13 @@ pub fn find_decision(app: &App, id: u64) -> Option<(Option<PersonId>, Decision)>
 
 /// `d_` and 16 hex digits.
 pub fn decision_name(id: u64) -> String {
-    format!("d_{id:016x}")
+    let mut name = String::with_capacity(18);
+    write_name(&mut name, id);
+    name
+}
+
+fn write_name(out: &mut impl std::fmt::Write, id: u64) {
+    write!(out, "d_{id:016x}").expect("texts take everything");
 }
 
 pub fn decision_named(name: &str) -> Option<u64> {
@@ -175,92 +223,227 @@ pub fn journey_of<'a>(
     state.journey(&decision.journey).map(|(_, journey)| journey)
 }
 
-/// What the person sees: `{"id","menu":[…],"offers":[…],"steps":[…]}`, texts in `locale`.
-pub fn decision_json(state: &State, decided: &Decided, locale: &str) -> Json {
-    let decision = &decided.decision;
-    let mut body = json!({
-        "id": decision_name(decision.id),
-        "menu": [],
-        "offers": [],
-        "steps": [],
-    });
-    let Some(journey) = journey_of(state, decision) else { return body };
-    let reason = |item: &Item| {
-        json!({
-            "code": item.why.code(),
-            "text": reason_text(decision, item, journey, state, locale),
-        })
-    };
-    let menu = decision.shown(What::Menu).filter_map(|item| {
-        let own = journey.menu_item(&item.id)?;
-        Some(json!({
-            "id": own.id,
-            "title": own.title.get(locale),
-            "text": own.text.get(locale),
-            "icon": own.icon,
-            "open": own.open,
-            "rank": own.rank,
-            "reason": reason(item),
-        }))
-    });
-    body["menu"] = menu.collect();
-    let offers = decision.shown(What::Offer);
-    let offers = offers.filter_map(|item| offer_json(decided, journey, item, locale, reason(item)));
-    body["offers"] = offers.collect();
-    let steps = decision.items.iter().filter(|item| item.what == What::Step);
-    let steps = steps.filter_map(|item| {
-        let state = step_state(&item.why)?;
-        let own = journey.steps.iter().find(|own| *own.id == *item.id)?;
-        Some(json!({
-            "id": own.id,
-            "title": own.title.get(locale),
-            "text": own.text.get(locale),
-            "open": own.open,
-            "state": state,
-            "reason": reason(item),
-        }))
-    });
-    body["steps"] = steps.collect();
-    body
+/// A decision while it is written as an answer.
+pub struct Telling<'a> {
+    decision: &'a Decision,
+    grants: &'a [Grant],
+    journey: Option<&'a Journey>,
+    locale: &'a str,
+    items: Vec<Item<'a>>,
+    reasons: Option<Reasons<'a>>,
 }
 
-fn offer_json(
-    decided: &Decided,
-    journey: &Journey,
-    item: &Item,
-    locale: &str,
-    reason: Json,
-) -> Option<Json> {
-    let own = journey.offer(&item.id)?;
-    let grant = decided.grants.iter().find(|grant| grant.offer == item.id);
-    Some(json!({
-        "id": own.id,
-        "title": own.title.get(locale),
-        "text": own.text.get(locale),
-        "value": value_json(&own.value, locale),
-        "code": grant.map(|grant| &*grant.code),
-        "qr": grant.map(|grant| format!("/v1/me/offers/{}.svg", grant.code)),
-        "until": json::time_or_null(grant.map(|grant| grant.until)),
-        "redeemed": false,
-        "reason": reason,
-    }))
-}
+impl<'a> Telling<'a> {
+    pub fn new(
+        state: &'a State,
+        decision: &'a Decision,
+        grants: &'a [Grant],
+        locale: &'a str,
+    ) -> Telling<'a> {
+        let journey = journey_of(state, decision).map(|journey| &**journey);
+        let reasons = journey.map(|journey| Reasons::new(decision, journey, state, locale));
+        let mut items = Vec::with_capacity(decision.items.len());
+        items.extend(&decision.items);
+        Telling { decision, grants, journey, locale, items, reasons }
+    }
 
-fn value_json(value: &OfferValue, locale: &str) -> Json {
-    match value {
-        OfferValue::Off(money) => json!({
-            "kind": "off",
-            "amount": json::amount(*money),
-            "currency": money.currency_str(),
-        }),
-        OfferValue::Percent(percent) => json!({ "kind": "percent", "amount": percent.to_string() }),
-        OfferValue::Gift(texts) => json!({ "kind": "gift", "text": texts.get(locale) }),
-        OfferValue::Points(points) => json!({ "kind": "points", "amount": points.to_string() }),
+    /// Room for an answer with all of it.
+    pub fn out(&self) -> Out {
+        Out::with_room(1_024 + self.items.len() * ITEM_BYTES)
+    }
+
+    /// What the person sees, into the object that is being written: `"id"`, `"menu"`, `"offers"`,
+    /// `"steps"`.
+    pub fn write_shown(&mut self, out: &mut Out) {
+        out.key("id").text_of(|out| write_name(out, self.decision.id));
+        out.key("menu").list(|out| self.each(What::Menu, out, Telling::write_menu_item));
+        out.key("offers").list(|out| self.each(What::Offer, out, Telling::write_offer));
+        out.key("steps").list(|out| self.each(What::Step, out, Telling::write_step));
+    }
+
+    fn each(
+        &mut self,
+        what: What,
+        out: &mut Out,
+        write: fn(&mut Telling<'a>, &'a Journey, Item<'a>, usize, &mut Out),
+    ) {
+        let Some(journey) = self.journey else { return };
+        let mut place = 0;
+        for at in 0..self.items.len() {
+            let item = self.items[at];
+            if item.what == what {
+                write(self, journey, item, place, out);
+                place += 1;
+            }
+        }
+    }
+
+    fn write_menu_item(
+        &mut self,
+        journey: &'a Journey,
+        item: Item<'a>,
+        place: usize,
+        out: &mut Out,
+    ) {
+        let guess = journey.menu_by_rank.get(place).map(|at| &journey.menu[usize::from(*at)]);
+        let own = guess.filter(|own| own.id == item.id).or_else(|| journey.menu_item(item.id));
+        let Some(own) = own.filter(|_| item.why.is_shown()) else { return };
+        out.object(|out| {
+            out.key("id").text(&own.id);
+            out.key("title").text(own.title.get(self.locale));
+            out.key("text").text(own.text.get(self.locale));
+            out.key("icon").text_or_null(own.icon.as_deref());
+            out.key("open").text(&own.open);
+            out.key("rank").int(own.rank.into());
+            self.write_reason(&item, out);
+        });
+    }
+
+    fn write_offer(&mut self, journey: &'a Journey, item: Item<'a>, _: usize, out: &mut Out) {
+        let Some(own) = journey.offer(item.id).filter(|_| item.why.is_shown()) else { return };
+        let grant = self.grants.iter().find(|grant| *grant.offer == *item.id);
+        out.object(|out| {
+            out.key("id").text(&own.id);
+            out.key("title").text(own.title.get(self.locale));
+            out.key("text").text(own.text.get(self.locale));
+            write_offer_value(&own.value, self.locale, out.key("value"));
+            out.key("code").text_or_null(grant.map(|grant| &*grant.code));
+            match grant {
+                None => {
+                    out.key("qr").null();
+                    out.key("until").null();
+                }
+                Some(grant) => {
+                    out.key("qr").text_of(|out| {
+                        out.push("/v1/me/offers/");
+                        out.push(&grant.code);
+                        out.push(".svg");
+                    });
+                    out.key("until").time(grant.until);
+                }
+            }
+            out.key("redeemed").bool(false);
+            self.write_reason(&item, out);
+        });
+    }
+
+    fn write_step(&mut self, journey: &'a Journey, item: Item<'a>, _: usize, out: &mut Out) {
+        let Some(state) = step_state(item.why) else { return };
+        let Some(own) = journey.steps.iter().find(|own| *own.id == *item.id) else { return };
+        out.object(|out| {
+            out.key("id").text(&own.id);
+            out.key("title").text(own.title.get(self.locale));
+            out.key("text").text(own.text.get(self.locale));
+            out.key("open").text_or_null(own.open.as_deref());
+            out.key("state").text(state);
+            self.write_reason(&item, out);
+        });
+    }
+
+    fn write_reason(&mut self, item: &Item<'a>, out: &mut Out) {
+        out.key("reason").object(|out| {
+            out.key("code").text(item.why.code());
+            out.key("text").text_of(|out| {
+                if let Some(reasons) = &mut self.reasons {
+                    reasons.write(out, item);
+                }
+            });
+        });
+    }
+
+    /// Every item, shown or not, or those that are not shown, with the reason in words and the data
+    /// that it rests on.
+    pub fn write_why(&mut self, hidden_only: bool, out: &mut Out) {
+        out.list(|out| {
+            for at in 0..self.items.len() {
+                let item = self.items[at];
+                if !hidden_only || !item.why.is_shown() {
+                    self.write_item(&item, out);
+                }
+            }
+        });
+    }
+
+    fn write_item(&mut self, item: &Item<'a>, out: &mut Out) {
+        let title = self.journey.and_then(|journey| title_of(journey, item));
+        out.object(|out| {
+            out.key("what").text(match item.what {
+                What::Menu => "menu",
+                What::Offer => "offer",
+                What::Step => "step",
+            });
+            out.key("id").text(item.id);
+            out.key("title").text(title.map_or(item.id, |title| title.get(self.locale)));
+            out.key("shown").bool(item.why.is_shown());
+            self.write_reason(item, out);
+            out.key("used").list(|out| {
+                for (name, told) in item.used.iter() {
+                    out.object(|out| {
+                        out.key("name").text(name);
+                        out.key("value").told(&told);
+                    });
+                }
+            });
+            match self.journey {
+                None => out.key("switch_off").null(),
+                Some(journey) => out.key("switch_off").list(|out| {
+                    switches(journey, item).for_each(|purpose| out.text(purpose));
+                }),
+            }
+        });
+    }
+
+    /// What the decision is about, into the object that is being written.
+    pub fn write_standing(&self, out: &mut Out) {
+        let decision = self.decision;
+        out.key("product").text(&decision.subject.path());
+        out.key("journey").text(&decision.journey);
+        out.key("version").int(decision.version.into());
+        let none = decision.stage.is_empty();
+        out.key("stage").text(if none { engine::journey::NONE } else { &decision.stage });
+        json::write_context(out.key("context"), &decision.context);
     }
 }
 
+/// What the person sees, as a value: `{"id","menu":[…],"offers":[…],"steps":[…]}`.
+pub fn decision_json(state: &State, decided: &Decided, locale: &str) -> Json {
+    let mut telling = Telling::new(state, &decided.decision, &decided.grants, locale);
+    let mut out = telling.out();
+    out.object(|out| telling.write_shown(out));
+    serde_json::from_str(&out.into_text()).expect("it was written as JSON")
+}
+
+/// Every item with its reason, as a value.
+pub fn why_json(state: &State, decision: &Decision, locale: &str) -> Json {
+    let mut telling = Telling::new(state, decision, &[], locale);
+    let mut out = telling.out();
+    telling.write_why(false, &mut out);
+    serde_json::from_str(&out.into_text()).expect("it was written as JSON")
+}
+
+fn write_offer_value(value: &OfferValue, locale: &str, out: &mut Out) {
+    let (kind, amount) = match value {
+        OfferValue::Off(money) => ("off", json::amount(*money)),
+        OfferValue::Percent(percent) => ("percent", percent.to_string()),
+        OfferValue::Points(points) => ("points", points.to_string()),
+        OfferValue::Gift(texts) => {
+            return out.object(|out| {
+                out.key("kind").text("gift");
+                out.key("text").text(texts.get(locale));
+            });
+        }
+    };
+    out.object(|out| {
+        out.key("kind").text(kind);
+        out.key("amount").text(&amount);
+        if let OfferValue::Off(money) = value {
+            out.key("currency").text(money.currency_str());
+        }
+    });
+}
+
 /// How a step stands; `None` if it is not for this person now.
-fn step_state(why: &Why) -> Option<&'static str> {
+fn step_state(why: Why<'_>) -> Option<&'static str> {
     match why {
         Why::Done => Some("done"),
         Why::Suggested => Some("next"),
@@ -270,42 +453,8 @@ fn step_state(why: &Why) -> Option<&'static str> {
     }
 }
 
-/// Every item, shown or not, with the reason in words and the data that it rests on.
-pub fn why_json(state: &State, decision: &Decision, locale: &str) -> Json {
-    let journey = journey_of(state, decision);
-    let items = decision.items.iter().map(|item| item_json(state, decision, item, journey, locale));
-    items.collect()
-}
-
-fn item_json(
-    state: &State,
-    decision: &Decision,
-    item: &Item,
-    journey: Option<&std::sync::Arc<Journey>>,
-    locale: &str,
-) -> Json {
-    let title = journey.and_then(|journey| title_of(journey, item)).map(|title| title.get(locale));
-    let text = journey.map(|journey| reason_text(decision, item, journey, state, locale));
-    let what = match item.what {
-        What::Menu => "menu",
-        What::Offer => "offer",
-        What::Step => "step",
-    };
-    let used =
-        item.used.iter().map(|(path, value)| json!({ "name": path, "value": json::value(value) }));
-    json!({
-        "what": what,
-        "id": item.id,
-        "title": title.unwrap_or(&item.id),
-        "shown": item.why.is_shown(),
-        "reason": { "code": item.why.code(), "text": text.unwrap_or_default() },
-        "used": used.collect::<Json>(),
-        "switch_off": journey.map(|journey| switches(journey, item)),
-    })
-}
-
 /// The permissions by which the person can do without this.
-fn switches<'a>(journey: &'a Journey, item: &Item) -> Vec<&'a str> {
+fn switches<'j>(journey: &'j Journey, item: &Item<'_>) -> impl Iterator<Item = &'j str> {
     let needs = |purpose: &str| {
         item.used.iter().any(|(path, _)| match path.strip_prefix("person.consents.") {
             Some(own) => own == purpose,
@@ -316,13 +465,13 @@ fn switches<'a>(journey: &'a Journey, item: &Item) -> Vec<&'a str> {
         })
     };
     let purposes = journey.permissions.iter().map(|own| own.purpose.as_str());
-    purposes.filter(|purpose| needs(purpose)).collect()
+    purposes.filter(move |purpose| needs(purpose))
 }
 
-fn title_of<'a>(journey: &'a Journey, item: &Item) -> Option<&'a model::texts::Texts> {
+fn title_of<'a>(journey: &'a Journey, item: &Item<'_>) -> Option<&'a model::texts::Texts> {
     match item.what {
-        What::Menu => journey.menu_item(&item.id).map(|own| &own.title),
-        What::Offer => journey.offer(&item.id).map(|own| &own.title),
+        What::Menu => journey.menu_item(item.id).map(|own| &own.title),
+        What::Offer => journey.offer(item.id).map(|own| &own.title),
         What::Step => journey.steps.iter().find(|own| *own.id == *item.id).map(|own| &own.title),
     }
 }

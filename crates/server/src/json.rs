@@ -1,5 +1,9 @@
 //! The words of the model as JSON, as the API writes them. Inner types know nothing of JSON.
 
+pub mod write;
+
+use std::fmt;
+
 use model::context::Context;
 use model::gs1::Subject;
 use model::id::Time;
@@ -10,8 +14,15 @@ use serde_json::{Value as Json, json};
 
 /// RFC 3339 in UTC with milliseconds: `2026-11-22T10:00:00.000Z`.
 pub fn time_text(time: Time) -> String {
+    let mut text = String::with_capacity(24);
+    write_time(&mut text, time);
+    text
+}
+
+/// The same, into a text that is being written.
+pub fn write_time(out: &mut impl fmt::Write, time: Time) {
     let moment = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
-    format!("{moment:.3}")
+    write!(out, "{moment:.3}").expect("texts take everything");
 }
 
 pub fn time(time: Time) -> Json {
@@ -83,25 +94,69 @@ pub fn serial(subject: Subject) -> Json {
 }
 
 /// Where, when and how somebody was, as a decision saw it.
+pub fn write_context(out: &mut write::Out, context: &Context) {
+    out.object(|out| {
+        out.key("time").time(context.time);
+        out.key("place").text_or_null(context.place.as_deref());
+        match context.location {
+            None => out.key("location").null(),
+            Some(location) => out.key("location").object(|out| {
+                out.key("lat").float(location.lat());
+                out.key("lon").float(location.lon());
+            }),
+        }
+        out.key("channel").text_or_null(context.channel.map(|channel| channel.name()));
+        out.key("setting").text_or_null(context.setting.as_deref());
+        out.key("locale").text_or_null(context.locale.as_deref());
+        out.key("tz").text_or_null(context.zone.as_deref());
+        out.key("weather").map(&context.weather);
+        out.key("role").text_or_null(context.role.as_deref());
+        match context.near_product {
+            None => out.key("near_product").null(),
+            Some(near) => out.key("near_product").bool(near),
+        }
+        out.key("campaign").text_or_null(context.campaign.as_deref());
+    });
+}
+
+/// The same as a value, for the answers that are asked for seldom.
 pub fn context(context: &Context) -> Json {
-    json!({
-        "time": time(context.time),
-        "place": context.place,
-        "location": context.location.map(location),
-        "channel": context.channel.map(|channel| channel.name()),
-        "setting": context.setting,
-        "locale": context.locale,
-        "tz": context.zone,
-        "weather": map(&context.weather),
-        "role": context.role,
-        "near_product": context.near_product,
-        "campaign": context.campaign,
-    })
+    let mut out = write::Out::with_room(256);
+    write_context(&mut out, context);
+    serde_json::from_str(&out.into_text()).expect("it was written as JSON")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_context_says_all_that_a_decision_saw() {
+        let full = Context {
+            time: Time(1_795_348_800_000),
+            place: Some("mitte".into()),
+            location: Location::degrees(52.5, -13.25),
+            channel: Some(model::touch::Channel::App),
+            setting: Some("home".into()),
+            locale: Some("de".into()),
+            zone: Some("Europe/Berlin".into()),
+            weather: [("condition", Value::from("rain"))].into_iter().collect(),
+            role: Some("staff \"a\"".into()),
+            near_product: Some(true),
+            campaign: Some("spring".into()),
+        };
+        assert_eq!(
+            context(&full),
+            json!({
+                "time": "2026-11-22T12:00:00.000Z", "place": "mitte",
+                "location": { "lat": 52.5, "lon": -13.25 }, "channel": "app", "setting": "home",
+                "locale": "de", "tz": "Europe/Berlin", "weather": { "condition": "rain" },
+                "role": "staff \"a\"", "near_product": true, "campaign": "spring",
+            })
+        );
+        let all = context(&Context::default());
+        assert!(all["near_product"].is_null() && all["location"].is_null());
+    }
 
     #[test]
     fn times_and_amounts_have_one_form() {

@@ -1,24 +1,31 @@
 //! What is remembered for a while and may be forgotten at any time: answers to calls that may be
 //! sent again, decisions that changed nothing and so are not in the log. Bounded; gone with the
 //! process; a wipe takes what is the person's at once.
+//!
+//! Decisions are kept in their byte form, in memory that the oldest gave back, and in several parts
+//! with a lock each: to keep one costs a copy of one or two kilobytes and no allocation.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use model::bytes::{Reader, Writer};
 use model::decision::Decision;
 use model::id::{Digest, PersonId};
 use serde_json::Value as Json;
 
-const DECISIONS: usize = 4_096;
+/// Parts that decisions are kept in, by their ids.
+const PARTS: usize = 16;
+/// Bytes that the decisions of one part may take: 32 MiB in all, some 20,000 decisions.
+const PART_BYTES: usize = 2 << 20;
 const ANSWERS: usize = 4_096;
 const DECISION_KEPT: Duration = Duration::from_secs(3_600);
 const ANSWER_KEPT: Duration = Duration::from_secs(3_600);
 
 #[derive(Default)]
 pub struct Memory {
-    decisions: Mutex<Ring<u64, (Option<PersonId>, Decision)>>,
+    decisions: [Mutex<Part>; PARTS],
     answers: Mutex<Ring<Digest, Answer>>,
 }
 
@@ -33,21 +40,23 @@ pub enum Answer {
 
 impl Memory {
     pub fn keep_decision(&self, person: Option<PersonId>, decision: &Decision) {
-        let mut decisions = self.decisions.lock().expect("nobody panics while holding it");
-        decisions.put(decision.id, (person, decision.clone()), DECISIONS, DECISION_KEPT);
+        self.part(decision.id).put(person, decision, PART_BYTES, DECISION_KEPT);
     }
 
     pub fn decision(&self, id: u64) -> Option<(Option<PersonId>, Decision)> {
-        let decisions = self.decisions.lock().expect("nobody panics while holding it");
-        decisions.get(&id, DECISION_KEPT).cloned()
+        self.part(id).get(id, DECISION_KEPT)
+    }
+
+    fn part(&self, id: u64) -> MutexGuard<'_, Part> {
+        self.decisions[id as usize % PARTS].lock().expect("nobody panics while holding it")
     }
 
     /// Drops what is this person's. Of an answer nobody knows whom it names, so all go; a call that
     /// is still at work stays marked as that.
     pub fn forget_person(&self, person: PersonId) {
-        let mut decisions = self.decisions.lock().expect("nobody panics while holding it");
-        decisions.rows.retain(|_, (_, (own, _))| *own != Some(person));
-        drop(decisions);
+        for part in &self.decisions {
+            part.lock().expect("nobody panics while holding it").forget(person);
+        }
         let mut answers = self.answers.lock().expect("nobody panics while holding it");
         answers.rows.retain(|_, (_, answer)| *answer == Answer::Running);
     }
@@ -68,6 +77,75 @@ impl Memory {
             Some(answer) => answers.put(key, answer, ANSWERS, ANSWER_KEPT),
             // It failed: the next one tries again.
             None => drop(answers.rows.remove(&key)),
+        }
+    }
+}
+
+/// Some of the decisions, oldest first.
+#[derive(Default)]
+struct Part {
+    kept: VecDeque<Kept>,
+    /// How many came before the first of `kept`.
+    gone: u64,
+    /// The number of each, from the first that ever came.
+    numbers: HashMap<u64, u64>,
+    bytes: usize,
+}
+
+struct Kept {
+    id: u64,
+    person: Option<PersonId>,
+    made: Instant,
+    /// Empty: forgotten.
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn put(&mut self, person: Option<PersonId>, decision: &Decision, most: usize, kept: Duration) {
+        let now = Instant::now();
+        let mut room = Vec::new();
+        while let Some(oldest) = self.kept.front() {
+            if self.bytes < most && now.duration_since(oldest.made) < kept {
+                break;
+            }
+            room = self.drop_oldest();
+        }
+        room.clear();
+        let mut out = Writer::onto(room);
+        decision.write(&mut out);
+        let bytes = out.into_bytes();
+        self.bytes += bytes.capacity();
+        self.numbers.insert(decision.id, self.gone + self.kept.len() as u64);
+        self.kept.push_back(Kept { id: decision.id, person, made: now, bytes });
+    }
+
+    /// Gives its memory, for the next one.
+    fn drop_oldest(&mut self) -> Vec<u8> {
+        let oldest = self.kept.pop_front().expect("the caller saw one");
+        // A decision that was kept anew since then has a higher number.
+        if self.numbers.get(&oldest.id) == Some(&self.gone) {
+            self.numbers.remove(&oldest.id);
+        }
+        self.gone += 1;
+        self.bytes -= oldest.bytes.capacity();
+        oldest.bytes
+    }
+
+    fn get(&self, id: u64, kept: Duration) -> Option<(Option<PersonId>, Decision)> {
+        let number = self.numbers.get(&id)?;
+        let found = self.kept.get((number - self.gone) as usize)?;
+        if found.made.elapsed() >= kept || found.bytes.is_empty() {
+            return None;
+        }
+        let decision = Decision::read(&mut Reader::new(&found.bytes));
+        Some((found.person, decision.expect("it was written here")))
+    }
+
+    fn forget(&mut self, person: PersonId) {
+        for kept in self.kept.iter_mut().filter(|kept| kept.person == Some(person)) {
+            self.bytes -= kept.bytes.capacity();
+            kept.bytes = Vec::new();
+            self.numbers.remove(&kept.id);
         }
     }
 }
@@ -126,6 +204,58 @@ mod tests {
         assert_eq!(ring.get(&2, kept), Some(&2));
         assert_eq!(ring.get(&2, Duration::ZERO), None);
         assert!(ring.rows.len() <= 3 && ring.order.len() <= 3);
+    }
+
+    fn decision(id: u64) -> Decision {
+        use model::context::Context;
+        use model::decision::{Sheet, Used, What, Why};
+        let mut sheet = Sheet::default();
+        sheet.push(What::Menu, "guides", Why::Stage, Used::NONE);
+        Decision {
+            id,
+            subject: model::gs1::Subject::model("09506000134352".parse().unwrap()),
+            journey: "printer".into(),
+            version: 1,
+            stage: "support".into(),
+            context: Context::default(),
+            items: sheet.into_items(),
+        }
+    }
+
+    #[test]
+    fn decisions_are_kept_until_room_or_time_is_up() {
+        let (mut part, hour) = (Part::default(), Duration::from_secs(3_600));
+        let mut out = Writer::new();
+        decision(0).write(&mut out);
+        let most = 4 * out.as_bytes().len();
+        for id in 0..100 {
+            part.put(Some(PersonId(id % 2)), &decision(id), most, hour);
+            assert_eq!(part.get(id, hour), Some((Some(PersonId(id % 2)), decision(id))));
+        }
+        assert_eq!((part.get(90, hour), part.get(99, Duration::ZERO)), (None, None));
+        assert!((2..=6).contains(&part.kept.len()) && part.numbers.len() == part.kept.len());
+        // The same one again: the older place goes, the newer one stays.
+        for _ in 0..3 {
+            part.put(None, &decision(99), most, hour);
+            part.put(None, &decision(98), most, hour);
+        }
+        assert_eq!(part.get(99, hour), Some((None, decision(99))));
+        part.put(None, &decision(7), most, Duration::ZERO);
+        assert_eq!((part.kept.len(), part.get(99, hour)), (1, None));
+    }
+
+    #[test]
+    fn a_wiped_person_takes_their_decisions_along_and_no_others() {
+        let memory = Memory::default();
+        for id in 0..200 {
+            memory.keep_decision(Some(PersonId(id % 2)), &decision(id));
+        }
+        memory.forget_person(PersonId(1));
+        for id in 0..200 {
+            assert_eq!(memory.decision(id).is_some(), id % 2 == 0, "{id}");
+        }
+        memory.keep_decision(Some(PersonId(1)), &decision(1));
+        assert_eq!(memory.decision(1), Some((Some(PersonId(1)), decision(1))));
     }
 
     #[test]

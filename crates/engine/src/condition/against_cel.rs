@@ -5,6 +5,7 @@
 // The crate's values are made of these; nothing here goes into a result.
 #![allow(clippy::disallowed_types)]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use cel::{Context, Program};
@@ -353,6 +354,54 @@ enum Answer {
     Unknown,
 }
 
+/// Facts that remember what was read of them and was there, in order, each path once.
+struct Watched<'a> {
+    records: &'a Records,
+    read: RefCell<Vec<(String, Value)>>,
+}
+
+impl Facts for Watched<'_> {
+    fn fact(&self, path: &Path) -> Fact<'_> {
+        let fact = self.records.fact(path);
+        let mut read = self.read.borrow_mut();
+        let name = path.to_string();
+        let value = match &fact {
+            Fact::Missing => return fact,
+            Fact::Value(value) => (*value).clone(),
+            Fact::Map(map) => Value::Map((*map).clone()),
+            Fact::Time(ms) => Value::text(time::time_text(*ms)),
+            other => panic!("the records have no {other:?}"),
+        };
+        if !read.iter().any(|(own, _)| *own == name) {
+            read.push((name, value));
+        }
+        fact
+    }
+}
+
+/// Noting what is read changes no answer, and what is noted is what was read, no more, no less;
+/// what was noted before it stays and is not noted again.
+fn check_notes(condition: &Condition, records: &Records, verdict: &Verdict) {
+    let source = condition.source();
+    let watched = Watched { records, read: RefCell::default() };
+    assert_eq!(condition.holds(&watched, None), *verdict, "{source}");
+    let mut read = watched.read.take();
+    let noted = |notes: &Notes| {
+        let used = notes.used().iter();
+        used.map(|(name, told)| (name.to_string(), told.to_value())).collect::<Vec<_>>()
+    };
+    let mut notes = Notes::default();
+    assert_eq!(condition.holds(records, Some(&mut notes)), *verdict, "{source}");
+    assert_eq!(noted(&notes), read, "{source}");
+    let before = ("bond.stage".to_string(), Value::from("before"));
+    let mut notes = Notes::default();
+    notes.note("bond.stage", |out| before.1.write(out));
+    assert_eq!(condition.holds(records, Some(&mut notes)), *verdict, "{source}");
+    read.retain(|(name, _)| *name != before.0);
+    read.insert(0, before);
+    assert_eq!(noted(&notes), read, "{source}");
+}
+
 /// Both answers; `None` if ours refuses the text beforehand.
 fn answers(bytes: &[u8]) -> Option<(String, Answer, Answer)> {
     let mut dice = Dice { bytes, at: 0 };
@@ -360,8 +409,7 @@ fn answers(bytes: &[u8]) -> Option<(String, Answer, Answer)> {
     let source = dice.expr(Want::Bool, 4);
     let condition = Condition::compile(&source).ok()?;
     let verdict = condition.holds(&records, None);
-    // Noting what is read goes another way through the evaluation.
-    assert_eq!(condition.holds(&records, Some(&mut Vec::new())), verdict, "{source}");
+    check_notes(&condition, &records, &verdict);
     let ours = match verdict {
         Verdict::Yes => Answer::Yes,
         Verdict::No => Answer::No,

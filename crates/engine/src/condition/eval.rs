@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use model::decision::Notes;
 use model::value::Value;
 use regex_lite::Regex;
 
@@ -12,7 +13,7 @@ use super::limits;
 use super::schema::Kind;
 use super::time::{self, Part};
 use super::val::{self, List, Map, Text, Val};
-use super::{Compiled, Fact, Facts, Path, Used, Verdict, Why};
+use super::{Compiled, Fact, Facts, Path, Verdict, Why};
 
 #[derive(Debug)]
 pub enum Node {
@@ -104,36 +105,34 @@ pub enum LoopKind {
     Map,
 }
 
-struct Run<'a> {
+struct Run<'a, 'n> {
     facts: &'a dyn Facts,
     paths: &'a [Path],
     names: &'a [Arc<str>],
     steps_left: u32,
     locals: Vec<Val<'a>>,
-    used: Option<Vec<Used>>,
+    notes: Option<&'n mut Notes>,
+    /// Which of the first 64 paths are noted already, as bits.
+    noted: u64,
 }
 
 const TWO_TO_63: f64 = (1_u64 << 63) as f64;
 
 type Outcome<'a> = Result<Val<'a>, Why>;
 
-pub fn holds(compiled: &Compiled, facts: &dyn Facts, used: Option<&mut Vec<Used>>) -> Verdict {
+pub fn holds(compiled: &Compiled, facts: &dyn Facts, notes: Option<&mut Notes>) -> Verdict {
     let mut run = Run {
         facts,
         paths: &compiled.paths,
         names: &compiled.names,
         steps_left: limits::STEPS,
         locals: Vec::new(),
-        used: used.is_some().then(Vec::new),
+        notes,
+        noted: 0,
     };
-    let outcome = run.eval(&compiled.root);
-    if let (Some(used), Some(read)) = (used, run.used.take()) {
-        used.extend(read);
-    }
-    match outcome {
-        Ok(Val::Bool(true)) => Verdict::Yes,
-        Ok(Val::Bool(false)) => Verdict::No,
-        Ok(other) => Verdict::Unknown(not_taken("a condition", &other)),
+    match run.truth(&compiled.root, "a condition") {
+        Ok(true) => Verdict::Yes,
+        Ok(false) => Verdict::No,
         Err(why) => Verdict::Unknown(why),
     }
 }
@@ -152,7 +151,8 @@ pub fn constant(node: &Node) -> Result<Val<'static>, Why> {
         names: &[],
         steps_left: limits::STEPS,
         locals: Vec::new(),
-        used: None,
+        notes: None,
+        noted: 0,
     };
     run.eval(node).map(|val| keep(&val))
 }
@@ -209,7 +209,7 @@ impl Order {
     }
 }
 
-impl<'a> Run<'a> {
+impl<'a> Run<'a, '_> {
     fn step(&mut self, weight: u32) -> Result<(), Why> {
         self.steps_left = self.steps_left.checked_sub(weight).ok_or(Why::CostLimit)?;
         Ok(())
@@ -286,12 +286,10 @@ impl<'a> Run<'a> {
     /// either: a third of the time. `None` means the long way.
     fn compare_fact(&mut self, pair: &'a [Node; 2]) -> Result<Option<Ordering>, Why> {
         let [Node::Fact(number), Node::Const(constant)] = pair else { return Ok(None) };
-        if self.used.is_some() {
-            return Ok(None);
-        }
         self.step(2)?;
         let number = usize::from(*number);
         let fact = self.facts.fact(&self.paths[number]);
+        self.note(number, &fact);
         Ok(match (&fact, constant) {
             (Fact::Missing, _) => return Err(Why::Missing(self.names[number].clone())),
             (Fact::Text(fact), Val::Text(text)) => Some((*fact).cmp(text.as_str())),
@@ -301,6 +299,8 @@ impl<'a> Run<'a> {
             (Fact::Float(fact), Val::Double(double)) => fact.partial_cmp(double),
             (Fact::Value(Value::Float(fact)), Val::Double(double)) => fact.partial_cmp(double),
             (Fact::Bool(fact), Val::Bool(bool)) => Some(fact.cmp(bool)),
+            (Fact::Value(Value::Bool(fact)), Val::Bool(bool)) => Some(fact.cmp(bool)),
+            (Fact::Time(fact), Val::Time(ms)) => Some(fact.cmp(ms)),
             _ => None,
         })
     }
@@ -355,16 +355,22 @@ impl<'a> Run<'a> {
     fn read(&mut self, number: u16) -> Outcome<'a> {
         let number = usize::from(number);
         let fact = self.facts.fact(&self.paths[number]);
-        let Some(val) = Val::of_fact(fact) else {
-            return Err(Why::Missing(self.names[number].clone()));
-        };
-        if let Some(used) = &mut self.used {
-            let path = &*self.names[number];
-            if !used.iter().any(|read| read.path == path) {
-                used.push(Used { path: path.to_string(), value: val.to_value() });
-            }
+        self.note(number, &fact);
+        Val::of_fact(fact).ok_or_else(|| Why::Missing(self.names[number].clone()))
+    }
+
+    /// Notes what was read, if anybody wants to know; what is not there was not read.
+    fn note(&mut self, number: usize, fact: &Fact<'_>) {
+        let Some(notes) = &mut self.notes else { return };
+        let bit = 1_u64.checked_shl(number as u32).unwrap_or(0);
+        if matches!(fact, Fact::Missing) || self.noted & bit != 0 {
+            return;
         }
-        Ok(val)
+        self.noted |= bit;
+        let name = &*self.names[number];
+        if !notes.has(name) {
+            notes.note(name, |out| fact.write(out));
+        }
     }
 
     /// What is there is also noted as used.

@@ -27,6 +27,8 @@ mod val;
 use std::fmt;
 use std::sync::Arc;
 
+use model::bytes::Writer;
+use model::decision::Notes;
 use model::value::{Map, Value};
 
 pub use schema::schema;
@@ -49,7 +51,7 @@ impl fmt::Display for Path {
 }
 
 /// What the state knows of one path. Times and durations are milliseconds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fact<'a> {
     Missing,
     Null,
@@ -62,7 +64,6 @@ pub enum Fact<'a> {
     Value(&'a Value),
     Map(&'a Map),
     List(&'a [Value]),
-    Owned(Value),
 }
 
 impl<'a> Fact<'a> {
@@ -81,6 +82,22 @@ impl<'a> Fact<'a> {
 
     pub fn time(time_ms: Option<i64>) -> Fact<'a> {
         time_ms.map_or(Fact::Missing, Fact::Time)
+    }
+
+    /// The byte form of its value, as it is noted; `Missing` has none.
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Fact::Text(text) => Value::write_text(out, text),
+            Fact::Value(value) => value.write(out),
+            Fact::Map(map) => Value::write_map(out, map),
+            Fact::List(list) => Value::write_list(out, list),
+            Fact::Bool(bool) => Value::Bool(*bool).write(out),
+            Fact::Int(int) => Value::Int(*int).write(out),
+            Fact::Float(float) => Value::from(*float).write(out),
+            Fact::Time(ms) => Value::write_text(out, &time::time_text(*ms)),
+            Fact::Duration(ms) => Value::write_text(out, &time::duration_text(*ms)),
+            Fact::Missing | Fact::Null => Value::Null.write(out),
+        }
     }
 }
 
@@ -161,13 +178,6 @@ impl fmt::Display for Why {
     }
 }
 
-/// A fact that a condition read, for 'which data was used'.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Used {
-    pub path: String,
-    pub value: Value,
-}
-
 /// Why a text is no condition; line and column count from 1 within the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -220,9 +230,10 @@ impl Condition {
         self.inner.paths.iter().any(|path| path.root == root)
     }
 
-    /// Whether it holds. What was read is added to `used`, each path once, in order of reading.
-    pub fn holds(&self, facts: &dyn Facts, used: Option<&mut Vec<Used>>) -> Verdict {
-        eval::holds(&self.inner, facts, used)
+    /// Whether it holds. What was read is added to `notes`, each path once, in order of reading,
+    /// whatever was noted there before.
+    pub fn holds(&self, facts: &dyn Facts, notes: Option<&mut Notes>) -> Verdict {
+        eval::holds(&self.inner, facts, notes)
     }
 }
 

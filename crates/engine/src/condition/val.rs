@@ -136,24 +136,7 @@ impl<'a> Val<'a> {
             Fact::Value(value) => Val::of(value),
             Fact::Map(map) => Val::Map(Map::Values(map)),
             Fact::List(list) => Val::List(List::Values(list)),
-            Fact::Owned(value) => Val::made(&value),
         })
-    }
-
-    /// A copy that borrows nothing.
-    fn made(value: &Value) -> Val<'a> {
-        match value {
-            Value::Text(text) => Val::text(text.clone()),
-            Value::List(list) => Val::list(list.iter().map(Val::made).collect()),
-            Value::Map(map) => {
-                let pair = |(key, value): (&str, &Value)| (Val::text(key), Val::made(value));
-                Val::Map(Map::Made(map.iter().map(pair).collect()))
-            }
-            Value::Null => Val::Null,
-            Value::Bool(bool) => Val::Bool(*bool),
-            Value::Int(int) => Val::Int(*int),
-            Value::Float(float) => Val::Double(*float),
-        }
     }
 
     pub fn text(text: impl Into<Arc<str>>) -> Val<'a> {
@@ -198,25 +181,6 @@ impl<'a> Val<'a> {
             _ => 0,
         };
         weight.min(u32::MAX as usize) as u32
-    }
-
-    /// As a record keeps it, for 'which data was used'. Times become RFC 3339.
-    pub fn to_value(&self) -> Value {
-        match self {
-            Val::Null => Value::Null,
-            Val::Bool(bool) => Value::Bool(*bool),
-            Val::Int(int) => Value::Int(*int),
-            Val::Uint(int) => i64::try_from(*int).map_or(Value::Float(*int as f64), Value::Int),
-            Val::Double(double) => Value::from(*double),
-            Val::Text(text) => Value::text(text.as_str()),
-            Val::Time(ms) => Value::text(super::time::time_text(*ms)),
-            Val::Duration(ms) => Value::text(super::time::duration_text(*ms)),
-            Val::List(list) => Value::List(list.iter().map(|val| val.to_value()).collect()),
-            Val::Map(map) => {
-                let pair = |(key, val): (Val<'_>, Val<'_>)| (key.key_text(), val.to_value());
-                Value::Map(map.pairs().into_iter().map(pair).collect())
-            }
-        }
     }
 
     pub fn key_text(&self) -> String {

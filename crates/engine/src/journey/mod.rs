@@ -72,6 +72,9 @@ pub struct Journey {
     pub messages: Vec<Message>,
     pub menu: Vec<MenuItem>,
     pub offers: Vec<Offer>,
+    /// Places in `menu` and in `offers`, the highest rank first; equal ranks keep the file's order.
+    pub menu_by_rank: Vec<u16>,
+    pub offers_by_rank: Vec<u16>,
     pub carry: Carry,
     pub permissions: Vec<Permission>,
 }
@@ -237,6 +240,8 @@ pub struct Offer {
     pub campaign: Option<String>,
     /// The permission that it needs.
     pub needs_consent: Option<String>,
+    /// `person.consents.` and that permission: put together once, not for every decision.
+    pub consent_fact: Option<String>,
     /// Higher comes first.
     pub rank: i32,
 }

@@ -133,6 +133,8 @@ impl Reading<'_> {
             steps,
             timers,
             messages,
+            menu_by_rank: by_rank(menu.iter().map(|item| item.rank)),
+            offers_by_rank: by_rank(offers.iter().map(|offer| offer.rank)),
             menu,
             offers,
             carry,
@@ -363,6 +365,7 @@ impl Reading<'_> {
         let fields = self.fields(at, keys)?;
         let id = self.required(&fields, "id").and_then(|at| self.id(&at));
         let value = self.required(&fields, "value").and_then(|at| self.value(&at));
+        let needs_consent = self.purpose(&fields, "needs_consent");
         // An offer may do with its value for a title.
         Some(Offer {
             in_stages: self.in_stages(&fields),
@@ -372,7 +375,8 @@ impl Reading<'_> {
             cap: self.cap(&fields),
             valid_ms: fields.get("valid").and_then(|at| self.duration(&at)),
             campaign: fields.get("campaign").and_then(|at| self.id(&at)),
-            needs_consent: self.purpose(&fields, "needs_consent"),
+            consent_fact: needs_consent.as_ref().map(|own| format!("person.consents.{own}")),
+            needs_consent,
             rank: self.rank(&fields),
             id: id?,
             value: value?,
@@ -912,4 +916,12 @@ fn is_locale(tag: &str) -> bool {
         && parts.all(|part| {
             (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
         })
+}
+
+/// The places of these ranks, the highest first.
+fn by_rank(ranks: impl Iterator<Item = i32>) -> Vec<u16> {
+    let ranks: Vec<i32> = ranks.collect();
+    let mut places: Vec<u16> = (0..ranks.len() as u16).collect();
+    places.sort_by_key(|place| std::cmp::Reverse(ranks[usize::from(*place)]));
+    places
 }

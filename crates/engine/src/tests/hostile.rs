@@ -5,7 +5,7 @@
 use model::alias::{Alias, AliasKind};
 use model::bytes::Writer;
 use model::context::Context;
-use model::decision::{Decision, Item, What, Why};
+use model::decision::{Decision, Notes, Sheet, What, Why};
 use model::entry::{Body, Key, KeyScope, SplitWhat};
 use model::gs1::{Gtin, Serial, Subject};
 use model::id::{Digest, PersonId, Time};
@@ -159,13 +159,16 @@ impl Dice {
         let mut decision = crate::decide(&world.state, person, about, context, id);
         if self.below(3) == 0 {
             let (journey, stage) = (self.text(), self.text());
-            let items = (0..self.below(6)).map(|_| Item {
-                what: self.pick(&[What::Menu, What::Offer, What::Step]),
-                id: self.text(),
-                why: self.pick(&[Why::Always, Why::Stage, Why::CapDay, Why::Locked("x".into())]),
-                used: vec![(self.text(), self.value(0))],
-            });
-            let items = items.collect();
+            let mut sheet = Sheet::default();
+            for _ in 0..self.below(6) {
+                let what = self.pick(&[What::Menu, What::Offer, What::Step]);
+                let why = self.pick(&[Why::Always, Why::Stage, Why::CapDay, Why::Locked("x")]);
+                let (id, name, value) = (self.text(), self.text(), self.value(0));
+                let mut notes = Notes::default();
+                notes.note(&name, |out| value.write(out));
+                sheet.push(what, &id, why, notes.used());
+            }
+            let items = sheet.into_items();
             let version = u32::MAX;
             decision = Decision { journey, stage, items, version, ..decision };
         }

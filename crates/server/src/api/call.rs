@@ -110,6 +110,11 @@ pub fn answer(status: StatusCode, body: &Json) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
+/// The same with a body that is JSON already.
+pub fn ok_text(body: String) -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
 pub fn ok(body: &Json) -> Response {
     answer(StatusCode::OK, body)
 }
@@ -186,10 +191,12 @@ pub fn unit(gtin_text: &str, serial: &str) -> Result<Subject, Problem> {
 
 /// `p12`, or an alias such as `user:u1`.
 pub fn person(app: &App, named: &str) -> Result<PersonId, Problem> {
-    app.find_person(named).ok_or_else(|| {
-        Problem::new("no_such_person", "nobody is known by this id; write p12 or user:u1")
-            .at(json!({ "path": "person" }))
-    })
+    app.find_person(named).ok_or_else(no_such_person)
+}
+
+pub fn no_such_person() -> Problem {
+    Problem::new("no_such_person", "nobody is known by this id; write p12 or user:u1")
+        .at(json!({ "path": "person" }))
 }
 
 /// Entries of the log, read on a thread that may wait for the disk.

@@ -4,21 +4,17 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
-use model::alias::Alias;
 use model::context::Context;
-use model::decision::Decision;
 use model::gs1::Subject;
-use model::id::PersonId;
 use model::touch::{CHANNELS, Channel};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::call::{self, Params, Secret, invalid, object, row};
 use super::form::{self, Form};
-use crate::app::{App, now, parse_alias};
-use crate::deciding::{self, Decided};
+use crate::app::{App, now};
+use crate::deciding::{self, Asker, Decided, Telling};
 use crate::ingest::json::Node;
 use crate::ingest::parts;
-use crate::json;
 use crate::problem::Problem;
 use crate::route::Route;
 
@@ -79,7 +75,8 @@ pub fn routes() -> Vec<Route> {
                 TAG,
                 "Why a decision was as it was",
                 "Every item that was looked at, shown or not, with the reason and the data. What \
-                 showed nothing new is known for an hour, everything else for good.",
+                 showed nothing new is known for an hour while there is room, everything else for \
+                 good.",
                 get(one),
             )
         },
@@ -87,55 +84,46 @@ pub fn routes() -> Vec<Route> {
 }
 
 struct Asked {
-    by: Option<Alias>,
-    person: Option<PersonId>,
+    asker: Asker,
     subject: Subject,
     context: Context,
     preview: bool,
 }
 
 async fn decide(State(app): State<App>, _: Secret, body: Bytes) -> Result<Response, Problem> {
-    let Asked { by, person, subject, context, preview } = read(&app, &body)?;
-    let locale = context.locale.clone().unwrap_or_else(|| "en".into());
-    let decided = deciding::decide_and_record(&app, by, person, subject, context, preview).await?;
-    let state = app.engine.state();
-    let mut shown = deciding::decision_json(&state, &decided, &locale);
-    add_standing(&mut shown, person, &decided);
-    let all = deciding::why_json(&state, &decided.decision, &locale);
-    let items = all.as_array().into_iter().flatten();
-    shown["not_shown"] = items.filter(|item| item["shown"] == false).cloned().collect();
-    shown["preview"] = preview.into();
-    Ok(call::ok(&shown))
+    let Asked { asker, subject, context, preview } = read(&body)?;
+    let show = |state: &engine::State, decided: &Decided| shown(state, decided, preview);
+    let shown = deciding::decide_and_record(&app, asker, subject, context, preview, show).await?;
+    Ok(call::ok_text(shown))
 }
 
-fn add_standing(shown: &mut Json, person: Option<PersonId>, decided: &Decided) {
+fn shown(state: &engine::State, decided: &Decided, preview: bool) -> String {
     let decision = &decided.decision;
-    shown["person"] = json!(person.map(|id| id.to_string()));
-    shown["product"] = decision.subject.path().into();
-    shown["journey"] = json!(decision.journey);
-    shown["version"] = decision.version.into();
-    shown["stage"] = stage(decision);
-    shown["context"] = json::context(&decision.context);
+    let locale = decision.context.locale.as_deref().unwrap_or("en");
+    let mut telling = Telling::new(state, decision, &decided.grants, locale);
+    let mut out = telling.out();
+    out.object(|out| {
+        telling.write_shown(out);
+        match decided.person {
+            None => out.key("person").null(),
+            Some(person) => out.key("person").text(&person.to_string()),
+        }
+        telling.write_standing(out);
+        telling.write_why(true, out.key("not_shown"));
+        out.key("preview").bool(preview);
+    });
+    out.into_text()
 }
 
-fn stage(decision: &Decision) -> Json {
-    let none = decision.stage.is_empty();
-    Json::from(if none { engine::journey::NONE } else { &*decision.stage })
-}
-
-fn read(app: &App, body: &[u8]) -> Result<Asked, Problem> {
+fn read(body: &[u8]) -> Result<Asked, Problem> {
     let mut form = Form::read_small(body, &["person", "product", "context", "preview"])?;
     let subject = product(form.take("product"))?;
-    let (mut by, mut person) = (None, None);
-    if let Some(named) = form.text("person")? {
-        person = Some(call::person(app, &named)?);
-        by = parse_alias(&named);
-    }
+    let asker = form.text("person")?.map_or(Asker::Known(None, None), Asker::Named);
     let context = match form.take("context") {
         Node::Null => Context { time: now(), ..Context::default() },
         node => context(Form::of(node, "context", CONTEXT)?)?,
     };
-    Ok(Asked { by, person, subject, context, preview: form.bool("preview")?.unwrap_or(false) })
+    Ok(Asked { asker, subject, context, preview: form.bool("preview")?.unwrap_or(false) })
 }
 
 /// `/01/…`, or `{"gtin","serial"}`.
@@ -175,7 +163,10 @@ fn context(mut form: Form<'_>) -> Result<Context, Problem> {
         return Err(invalid("context.setting", format!("it is one of {}", settings.join(", "))));
     }
     let zone = form.text("tz")?;
-    if zone.as_deref().is_some_and(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+    // The zones that conditions know, not those of this machine's files.
+    let known =
+        |name: &str| engine::condition::zone(name).is_some_and(|own| own.iana_name().is_some());
+    if zone.as_deref().is_some_and(|name| !known(name)) {
         return Err(invalid("context.tz", "this is no IANA time zone, such as Europe/Berlin"));
     }
     Ok(Context {
@@ -208,15 +199,17 @@ async fn one(
     let locale = locale.or_else(|| decision.context.locale.as_deref().map(str::to_owned));
     let locale = locale.unwrap_or_else(|| "en".into());
     let state = app.engine.state();
-    Ok(call::ok(&json!({
-        "id": name,
-        "time": json::time(decision.time()),
-        "person": person.map(|person| person.to_string()),
-        "product": decision.subject.path(),
-        "journey": decision.journey,
-        "version": decision.version,
-        "stage": stage(&decision),
-        "context": json::context(&decision.context),
-        "items": deciding::why_json(&state, &decision, &locale),
-    })))
+    let mut telling = Telling::new(&state, &decision, &[], &locale);
+    let mut out = telling.out();
+    out.object(|out| {
+        out.key("id").text(&name);
+        out.key("time").time(decision.time());
+        match person {
+            None => out.key("person").null(),
+            Some(person) => out.key("person").text(&person.to_string()),
+        }
+        telling.write_standing(out);
+        telling.write_why(false, out.key("items"));
+    });
+    Ok(call::ok_text(out.into_text()))
 }

@@ -99,7 +99,7 @@ impl<'a> Form<'a> {
 
     pub fn text(&mut self, name: &'static str) -> Result<Option<Box<str>>, Problem> {
         let node = self.take(name);
-        text_node(&node, &self.path(name))
+        text_node(&node, || self.path(name))
     }
 
     /// A text that has to be there.
@@ -155,7 +155,7 @@ impl<'a> Form<'a> {
         let list = self.list(name, most)?;
         let words = list.iter().enumerate().map(|(index, node)| {
             let at = format!("{}[{index}]", self.path(name));
-            text_node(node, &at)?.ok_or_else(|| invalid(&at, "it is empty"))
+            text_node(node, || at.clone())?.ok_or_else(|| invalid(&at, "it is empty"))
         });
         words.collect()
     }
@@ -202,16 +202,17 @@ impl<'a> Form<'a> {
     }
 }
 
-fn text_node(node: &Node<'_>, at: &str) -> Result<Option<Box<str>>, Problem> {
+/// Where it stands is asked for only when there is a mistake to tell.
+fn text_node(node: &Node<'_>, at: impl Fn() -> String) -> Result<Option<Box<str>>, Problem> {
     let Node::Text(text) = node else {
         if node.is_null() {
             return Ok(None);
         }
-        return Err(invalid(at, format!("it is {}, not a text", node.type_name())));
+        return Err(invalid(&at(), format!("it is {}, not a text", node.type_name())));
     };
     let text = text.trim();
     if text.len() > TEXT_BYTES {
-        return Err(invalid(at, format!("it has more than {TEXT_BYTES} bytes")));
+        return Err(invalid(&at(), format!("it has more than {TEXT_BYTES} bytes")));
     }
     Ok((!text.is_empty()).then(|| text.into()))
 }
@@ -219,7 +220,7 @@ fn text_node(node: &Node<'_>, at: &str) -> Result<Option<Box<str>>, Problem> {
 /// A plain text (then it is English) or a map from languages to texts.
 pub fn texts_node(node: &Node<'_>, at: &str) -> Result<Texts, Problem> {
     let Node::Map(fields) = node else {
-        let text = text_node(node, at)?;
+        let text = text_node(node, || at.to_owned())?;
         return Ok(text.map_or_else(Texts::default, |text| Texts::en(&text)));
     };
     if fields.len() > LANGUAGES {
@@ -231,7 +232,7 @@ pub fn texts_node(node: &Node<'_>, at: &str) -> Result<Texts, Problem> {
             let detail = "the names of its fields are languages, such as en or de-AT";
             return Err(invalid(at, detail));
         }
-        if let Some(text) = text_node(node, &format!("{at}.{tag}"))? {
+        if let Some(text) = text_node(node, || format!("{at}.{tag}"))? {
             pairs.push((tag.to_string(), text.into()));
         }
     }

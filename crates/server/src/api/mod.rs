@@ -21,6 +21,8 @@ mod results;
 mod timeline;
 mod trying;
 
+pub(crate) use call::no_such_person;
+
 use crate::route::Route;
 
 /// All routes of the server API.

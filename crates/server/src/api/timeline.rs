@@ -53,7 +53,7 @@ fn entry_json(state: &Folded, entry: &Entry, personal: bool) -> Option<Json> {
     match &entry.body {
         Body::Touch(touch) => Some(touch_json(state, entry, touch, personal)),
         Body::Decided { decision, .. } if personal => {
-            let names = |what| decision.shown(what).map(|item| &*item.id).collect::<Json>();
+            let names = |what| decision.shown(what).map(|item| item.id).collect::<Json>();
             Some(json!({
                 "seq": entry.seq,
                 "time": json::time(entry.time),

@@ -1,166 +1,201 @@
 //! Why an item is shown or not, in words for whoever it is about: English, and German for those
-//! who read it. No condition is quoted; what it read is said instead.
+//! who read it. No condition is quoted; what it read is said instead. The words go straight into
+//! the answer that is being written.
+
+use std::borrow::Cow;
+use std::fmt::{Arguments, Write as _};
 
 use engine::State;
 use engine::journey::{Journey, NONE};
-use model::decision::{Decision, Item, Why};
+use model::decision::{Decision, Item, Told, Why};
 use model::texts::Texts;
-use model::value::Value;
 
-/// One sentence in the language of `locale`.
-pub fn reason_text(
-    decision: &Decision,
-    item: &Item,
-    journey: &Journey,
-    state: &State,
-    locale: &str,
-) -> String {
-    let said = Said { decision, item, journey, state, locale, german: is_german(locale) };
-    match &item.why {
-        Why::Stage => said.stage(),
-        Why::Always => said.either("It is always here for you.", "Das ist immer da."),
-        Why::Condition => said.condition(),
-        Why::Suggested => {
-            said.either("This is a good next step.", "Das ist ein guter nächster Schritt.")
-        }
-        Why::Done => said.either("This is done.", "Das ist geschafft."),
-        Why::Later => said.either("You can do this whenever you like.", "Das geht jederzeit."),
-        why => said.not_shown(why),
-    }
+use crate::json::write::Text;
+
+/// What the reasons of one decision have in common, and what the present item has read.
+pub struct Reasons<'a> {
+    decision: &'a Decision,
+    journey: &'a Journey,
+    state: &'a State,
+    locale: &'a str,
+    german: bool,
+    title_of_stage: Option<Cow<'a, str>>,
+    product: &'a str,
+    used: Vec<(&'a str, Told<'a>)>,
 }
 
 fn is_german(locale: &str) -> bool {
     locale.get(..2).is_some_and(|language| language.eq_ignore_ascii_case("de"))
 }
 
-struct Said<'a> {
-    decision: &'a Decision,
-    item: &'a Item,
-    journey: &'a Journey,
-    state: &'a State,
-    locale: &'a str,
-    german: bool,
-}
-
-impl Said<'_> {
-    fn either(&self, english: &str, german: &str) -> String {
-        if self.german { german.to_owned() } else { english.to_owned() }
+impl<'a> Reasons<'a> {
+    pub fn new(
+        decision: &'a Decision,
+        journey: &'a Journey,
+        state: &'a State,
+        locale: &'a str,
+    ) -> Reasons<'a> {
+        let german = is_german(locale);
+        let stage = journey.stage_no(&decision.stage).and_then(|no| journey.stage(no));
+        let model = state.model(decision.subject.gtin);
+        let product = model.map(|model| model.name.get(locale)).filter(|name| !name.is_empty());
+        Reasons {
+            decision,
+            journey,
+            state,
+            locale,
+            german,
+            title_of_stage: stage.map(|stage| title(&stage.title, &stage.name, locale)),
+            product: product.unwrap_or(if german { "Produkt" } else { "product" }),
+            used: Vec::new(),
+        }
     }
 
-    fn used(&self, path: &str) -> Option<&Value> {
-        let found = self.item.used.iter().find(|(own, _)| **own == *path);
-        found.map(|(_, value)| value).filter(|value| !value.is_null())
+    /// One sentence in the language of the reader.
+    pub fn write(&mut self, out: &mut Text<'_>, item: &Item<'a>) {
+        self.used.clear();
+        match item.why {
+            Why::Stage => self.stage(out),
+            Why::Always => self.plain(out, "It is always here for you.", "Das ist immer da."),
+            Why::Condition => {
+                self.used.extend(item.used.iter());
+                self.condition(out);
+            }
+            Why::Suggested => {
+                self.plain(out, "This is a good next step.", "Das ist ein guter nächster Schritt.");
+            }
+            Why::Done => self.plain(out, "This is done.", "Das ist geschafft."),
+            Why::Later => {
+                self.plain(out, "You can do this whenever you like.", "Das geht jederzeit.");
+            }
+            why => self.not_shown(out, why),
+        }
+    }
+
+    fn plain(&self, out: &mut Text<'_>, english: &str, german: &str) {
+        out.push(if self.german { german } else { english });
+    }
+
+    /// Only the language that is read is put together.
+    fn say(&self, out: &mut Text<'_>, english: Arguments<'_>, german: Arguments<'_>) {
+        out.write_fmt(if self.german { german } else { english }).expect("a text takes everything");
+    }
+
+    fn used(&self, path: &str) -> Option<&Told<'a>> {
+        let found = self.used.iter().find(|(own, _)| *own == path);
+        found.map(|(_, told)| told).filter(|told| !told.is_null())
     }
 
     fn uses(&self, start: &str) -> bool {
-        self.item.used.iter().any(|(path, _)| path.starts_with(start))
+        self.used.iter().any(|(path, _)| path.starts_with(start))
     }
 
-    fn title_of_stage(&self) -> Option<String> {
-        let stage = self.journey.stage_no(&self.decision.stage)?;
-        let stage = self.journey.stage(stage)?;
-        Some(title(&stage.title, &stage.name, self.locale))
-    }
-
-    fn product(&self) -> String {
-        let model = self.state.model(self.decision.subject.gtin);
-        let name = model.map(|model| model.name.get(self.locale)).filter(|name| !name.is_empty());
-        let name = name.map(str::to_owned);
-        name.unwrap_or_else(|| self.either("product", "Produkt"))
-    }
-
-    fn stage(&self) -> String {
-        match self.title_of_stage() {
-            Some(title) => self.either(
-                &format!("Because of where you are now: {title}."),
-                &format!("Passend zum jetzigen Stand: {title}."),
+    fn stage(&self, out: &mut Text<'_>) {
+        let product = self.product;
+        match &self.title_of_stage {
+            Some(title) => self.say(
+                out,
+                format_args!("Because of where you are now: {title}."),
+                format_args!("Passend zum jetzigen Stand: {title}."),
             ),
-            None => self.either(
-                &format!("Because you are looking at “{}”.", self.product()),
-                &format!("Weil es hier um „{}“ geht.", self.product()),
+            None => self.say(
+                out,
+                format_args!("Because you are looking at “{product}”."),
+                format_args!("Weil es hier um „{product}“ geht."),
             ),
         }
     }
 
     /// The first of what was read that means most to a person.
-    fn condition(&self) -> String {
-        let told = [
-            self.product_state(),
-            self.place(),
-            self.weather(),
-            self.setting(),
-            self.person(),
-            self.bond(),
-            self.moment(),
-        ];
-        told.into_iter().flatten().next().unwrap_or_else(|| self.stage())
+    fn condition(&self, out: &mut Text<'_>) {
+        let told = self.product_state(out)
+            || self.place(out)
+            || self.weather(out)
+            || self.setting(out)
+            || self.person(out)
+            || self.bond(out)
+            || self.moment(out);
+        if !told {
+            self.stage(out);
+        }
     }
 
-    fn place(&self) -> Option<String> {
+    fn place(&self, out: &mut Text<'_>) -> bool {
         if !self.uses("context.place") && !self.uses("context.location") {
-            return None;
+            return false;
         }
         let id = self.decision.context.place.as_deref();
         let Some(place) = id.and_then(|id| self.state.place(id)) else {
-            return Some(self.either("Because of where you are.", "Weil der Ort gerade passt."));
+            self.plain(out, "Because of where you are.", "Weil der Ort gerade passt.");
+            return true;
         };
         let name = &place.name;
-        let metres = self.used("context.place.distance_m").and_then(Value::as_f64);
-        let inside = self.used("context.place.inside").and_then(Value::as_bool);
-        Some(match metres {
-            _ if inside == Some(true) || metres == Some(0.0) => self.either(
-                &format!("Because you are at {name}."),
-                &format!("Weil du gerade hier bist: {name}."),
+        let metres = self.used("context.place.distance_m").and_then(Told::as_f64);
+        let inside = self.used("context.place.inside").and_then(Told::as_bool);
+        match metres {
+            _ if inside == Some(true) || metres == Some(0.0) => self.say(
+                out,
+                format_args!("Because you are at {name}."),
+                format_args!("Weil du gerade hier bist: {name}."),
             ),
             Some(metres) => {
                 let far = distance(metres, self.german);
-                self.either(
-                    &format!("Because you are near {name} ({far})."),
-                    &format!("Weil {name} ganz in der Nähe ist ({far})."),
-                )
+                self.say(
+                    out,
+                    format_args!("Because you are near {name} ({far})."),
+                    format_args!("Weil {name} ganz in der Nähe ist ({far})."),
+                );
             }
-            None => self.either(
-                &format!("Because you are near {name}."),
-                &format!("Weil {name} ganz in der Nähe ist."),
+            None => self.say(
+                out,
+                format_args!("Because you are near {name}."),
+                format_args!("Weil {name} ganz in der Nähe ist."),
             ),
-        })
+        }
+        true
     }
 
-    fn product_state(&self) -> Option<String> {
-        let (_, value) = self.item.used.iter().find(|(path, value)| {
-            let told = !value.is_null() && value.as_str() != Some("");
-            path.starts_with("product.state.") && told
-        })?;
-        let (product, value) = (self.product(), plain(value));
-        Some(if value.is_empty() {
-            self.either(
-                &format!("Because of what “{product}” tells about itself."),
-                &format!("Wegen dessen, was „{product}“ von sich meldet."),
-            )
+    fn product_state(&self, out: &mut Text<'_>) -> bool {
+        let told = self.used.iter().find(|(path, told)| {
+            path.starts_with("product.state.") && !told.is_null() && told.as_str() != Some("")
+        });
+        let Some((_, told)) = told else { return false };
+        let (product, value) = (self.product, in_words(told));
+        if value.is_empty() {
+            self.say(
+                out,
+                format_args!("Because of what “{product}” tells about itself."),
+                format_args!("Wegen dessen, was „{product}“ von sich meldet."),
+            );
         } else {
-            self.either(
-                &format!("Because “{product}” reports: {value}."),
-                &format!("Weil „{product}“ meldet: {value}."),
-            )
-        })
+            self.say(
+                out,
+                format_args!("Because “{product}” reports: {value}."),
+                format_args!("Weil „{product}“ meldet: {value}."),
+            );
+        }
+        true
     }
 
-    fn weather(&self) -> Option<String> {
+    fn weather(&self, out: &mut Text<'_>) -> bool {
         if !self.uses("context.weather") {
-            return None;
+            return false;
         }
         let weather = &self.decision.context.weather;
-        let condition = weather.text("condition").map(|word| self.weather_word(word));
-        let degrees = weather.get("temp_c").and_then(Value::as_f64);
+        let condition = weather.text("condition").map(|word| self.weather_word(word).to_owned());
+        let degrees = weather.get("temp_c").and_then(model::value::Value::as_f64);
         let parts = [condition, degrees.map(|degrees| format!("{degrees:.0} °C"))];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        Some(self.either(
-            &format!("Because of the weather ({}).", parts.join(", ")),
-            &format!("Wegen des Wetters ({}).", parts.join(", ")),
-        ))
+        let parts = parts.join(", ");
+        self.say(
+            out,
+            format_args!("Because of the weather ({parts})."),
+            format_args!("Wegen des Wetters ({parts})."),
+        );
+        true
     }
 
-    fn weather_word(&self, word: &str) -> String {
+    fn weather_word<'w>(&self, word: &'w str) -> &'w str {
         const WORDS: [(&str, &str); 6] = [
             ("clear", "klar"),
             ("clouds", "bewölkt"),
@@ -169,156 +204,185 @@ impl Said<'_> {
             ("storm", "Sturm"),
             ("fog", "Nebel"),
         ];
-        let own = WORDS.iter().find(|(english, _)| *english == word);
-        self.either(word, own.map_or(word, |(_, german)| german))
+        let own = WORDS.iter().find(|(english, _)| self.german && *english == word);
+        own.map_or(word, |(_, german)| german)
     }
 
-    fn setting(&self) -> Option<String> {
+    fn setting(&self, out: &mut Text<'_>) -> bool {
         if self.used("context.near_product").is_some() {
-            return Some(self.either(
-                &format!("Because you are next to “{}”.", self.product()),
-                &format!("Weil „{}“ gerade in Reichweite ist.", self.product()),
-            ));
+            let product = self.product;
+            self.say(
+                out,
+                format_args!("Because you are next to “{product}”."),
+                format_args!("Weil „{product}“ gerade in Reichweite ist."),
+            );
+            return true;
         }
-        let (english, german) = match self.used("context.setting").and_then(Value::as_str) {
+        let (english, german) = match self.used("context.setting").and_then(Told::as_str) {
             Some("home") => ("at home", "zu Hause"),
             Some("shop") => ("in a shop", "im Laden"),
             Some("in_line") => ("in a queue", "in der Schlange"),
             Some("car") => ("on the road", "unterwegs"),
             Some("office") => ("at work", "bei der Arbeit"),
-            _ => return None,
+            _ => return false,
         };
-        Some(self.either(
-            &format!("Because you are {english}."),
-            &format!("Weil du gerade {german} bist."),
-        ))
+        self.say(
+            out,
+            format_args!("Because you are {english}."),
+            format_args!("Weil du gerade {german} bist."),
+        );
+        true
     }
 
-    fn person(&self) -> Option<String> {
-        let found = self.item.used.iter().find_map(|(path, value)| {
-            let told = !value.is_null();
-            path.strip_prefix("person.traits.").filter(|_| told).map(|name| (name, plain(value)))
+    fn person(&self, out: &mut Text<'_>) -> bool {
+        let found = self.used.iter().find_map(|(path, told)| {
+            let name = path.strip_prefix("person.traits.").filter(|_| !told.is_null())?;
+            Some((name, in_words(told)))
         });
         if let Some((name, value)) = found {
             let about = name.replace(['_', '.'], " ");
-            return Some(self.either(
-                &format!("Because of what you told us ({about}: {value})."),
-                &format!("Wegen deiner Angaben ({about}: {value})."),
-            ));
+            self.say(
+                out,
+                format_args!("Because of what you told us ({about}: {value})."),
+                format_args!("Wegen deiner Angaben ({about}: {value})."),
+            );
+            return true;
         }
-        let purpose = self.item.used.iter().find_map(|(path, value)| {
-            let given = value.as_bool() == Some(true);
+        let purpose = self.used.iter().find_map(|(path, told)| {
+            let given = told.as_bool() == Some(true);
             path.strip_prefix("person.consents.").filter(|_| given)
-        })?;
+        });
+        let Some(purpose) = purpose else { return false };
         let title = self.permission(purpose);
-        Some(self.either(
-            &format!("Because you allowed it: {title}."),
-            &format!("Weil du es erlaubt hast: {title}."),
-        ))
+        self.say(
+            out,
+            format_args!("Because you allowed it: {title}."),
+            format_args!("Weil du es erlaubt hast: {title}."),
+        );
+        true
     }
 
-    fn bond(&self) -> Option<String> {
-        let flag = |path: &str| self.used(path).and_then(Value::as_bool) == Some(true);
+    fn bond(&self, out: &mut Text<'_>) -> bool {
+        let flag = |path: &str| self.used(path).and_then(Told::as_bool) == Some(true);
         if flag("bond.referred") {
-            return Some(self.either(
+            self.plain(
+                out,
                 "Because a friend recommended it to you.",
                 "Weil es Ihnen empfohlen wurde.",
-            ));
+            );
+            return true;
         }
         let campaign = self.used("context.campaign").or_else(|| self.used("bond.campaign"));
-        if let Some(id) = campaign.and_then(Value::as_str) {
+        if let Some(id) = campaign.and_then(Told::as_str) {
             let name = self.state.campaign(id).map_or(id, |campaign| &*campaign.name);
-            return Some(self.either(
-                &format!("Because you came through “{name}”."),
-                &format!("Weil du über „{name}“ gekommen bist."),
-            ));
-        }
-        if let Some(days) = self.used("bond.days_in_stage").and_then(Value::as_i64) {
-            return Some(match days {
-                0 => self.either("Because this began today.", "Weil das heute begonnen hat."),
-                1 => {
-                    self.either("Because this began a day ago.", "Weil das seit einem Tag so ist.")
-                }
-                _ => self.either(
-                    &format!("Because it has been so for {days} days."),
-                    &format!("Weil das seit {days} Tagen so ist."),
-                ),
-            });
-        }
-        self.uses("bond.steps_done").then(|| {
-            self.either("Because of the steps you have done.", "Wegen der erledigten Schritte.")
-        })
-    }
-
-    fn moment(&self) -> Option<String> {
-        const TIMES: [&str; 6] = ["time", "hour", "minute", "weekday", "weekend", "date"];
-        if TIMES.iter().any(|name| self.used(&format!("context.{name}")).is_some()) {
-            return Some(self.either("Because of the time.", "Weil der Zeitpunkt passt."));
-        }
-        if self.uses("context.channel") {
-            return Some(
-                self.either("Because of how you reach us.", "Weil es zum Weg hierher passt."),
+            self.say(
+                out,
+                format_args!("Because you came through “{name}”."),
+                format_args!("Weil du über „{name}“ gekommen bist."),
             );
+            return true;
         }
-        self.uses("product.").then(|| {
-            self.either(
-                &format!("Because it goes with “{}”.", self.product()),
-                &format!("Weil es zu „{}“ passt.", self.product()),
-            )
-        })
+        if let Some(days) = self.used("bond.days_in_stage").and_then(Told::as_i64) {
+            match days {
+                0 => self.plain(out, "Because this began today.", "Weil das heute begonnen hat."),
+                1 => self.plain(
+                    out,
+                    "Because this began a day ago.",
+                    "Weil das seit einem Tag so ist.",
+                ),
+                _ => self.say(
+                    out,
+                    format_args!("Because it has been so for {days} days."),
+                    format_args!("Weil das seit {days} Tagen so ist."),
+                ),
+            }
+            return true;
+        }
+        if self.uses("bond.steps_done") {
+            self.plain(
+                out,
+                "Because of the steps you have done.",
+                "Wegen der erledigten Schritte.",
+            );
+            return true;
+        }
+        false
     }
 
-    fn permission(&self, purpose: &str) -> String {
+    fn moment(&self, out: &mut Text<'_>) -> bool {
+        const TIMES: [&str; 6] = ["time", "hour", "minute", "weekday", "weekend", "date"];
+        let is_time = |(path, told): &(&str, Told<'_>)| {
+            let name = path.strip_prefix("context.").filter(|_| !told.is_null());
+            name.is_some_and(|name| TIMES.contains(&name))
+        };
+        if self.used.iter().any(is_time) {
+            self.plain(out, "Because of the time.", "Weil der Zeitpunkt passt.");
+        } else if self.uses("context.channel") {
+            self.plain(out, "Because of how you reach us.", "Weil es zum Weg hierher passt.");
+        } else if self.uses("product.") {
+            let product = self.product;
+            self.say(
+                out,
+                format_args!("Because it goes with “{product}”."),
+                format_args!("Weil es zu „{product}“ passt."),
+            );
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn permission(&self, purpose: &str) -> Cow<'a, str> {
         let own = self.journey.permissions.iter().find(|own| own.purpose == purpose);
         own.map_or_else(
-            || purpose.replace('_', " "),
+            || purpose.replace('_', " ").into(),
             |own| title(&own.title, &own.purpose, self.locale),
         )
     }
 
-    fn not_shown(&self, why: &Why) -> String {
+    fn not_shown(&self, out: &mut Text<'_>, why: Why<'_>) {
         match why {
             Why::NoConsent(purpose) => {
                 let title = self.permission(purpose);
-                self.either(
-                    &format!("Not shown, because you have not allowed it: {title}."),
-                    &format!("Nicht gezeigt, weil die Erlaubnis fehlt: {title}."),
-                )
+                self.say(
+                    out,
+                    format_args!("Not shown, because you have not allowed it: {title}."),
+                    format_args!("Nicht gezeigt, weil die Erlaubnis fehlt: {title}."),
+                );
             }
             Why::Locked(step) => {
-                let own = self.journey.steps.iter().find(|own| *own.id == **step);
-                let name = own.map_or_else(
-                    || step.to_string(),
-                    |own| title(&own.title, &own.id, self.locale),
+                let own = self.journey.steps.iter().find(|own| *own.id == *step);
+                let name =
+                    own.map_or(Cow::Borrowed(step), |own| title(&own.title, &own.id, self.locale));
+                self.say(
+                    out,
+                    format_args!("This comes after “{name}”."),
+                    format_args!("Das kommt nach „{name}“."),
                 );
-                self.either(
-                    &format!("This comes after “{name}”."),
-                    &format!("Das kommt nach „{name}“."),
-                )
             }
-            Why::OtherStage => self.other_stage(),
+            Why::OtherStage => self.other_stage(out),
             other => {
                 let (english, german) = plain_reason(other);
-                self.either(english, german)
+                self.plain(out, english, german);
             }
         }
     }
 
-    fn other_stage(&self) -> String {
+    fn other_stage(&self, out: &mut Text<'_>) {
         let own = self.decision.stage.as_ref();
-        let now = self.title_of_stage();
-        match now.filter(|_| !own.is_empty() && own != NONE) {
-            Some(title) => self.either(
-                &format!("Not now; it is for another time than “{title}”."),
-                &format!("Nicht jetzt; es gehört nicht zu „{title}“."),
+        match self.title_of_stage.as_ref().filter(|_| !own.is_empty() && own != NONE) {
+            Some(title) => self.say(
+                out,
+                format_args!("Not now; it is for another time than “{title}”."),
+                format_args!("Nicht jetzt; es gehört nicht zu „{title}“."),
             ),
-            None => self.either("Not yet; it is for later.", "Noch nicht; das kommt später."),
+            None => self.plain(out, "Not yet; it is for later.", "Noch nicht; das kommt später."),
         }
     }
 }
 
 /// What needs nothing filled in, in English and German.
-fn plain_reason(why: &Why) -> (&'static str, &'static str) {
+fn plain_reason(why: Why<'_>) -> (&'static str, &'static str) {
     match why {
         Why::ConditionFails => ("It does not fit just now.", "Das passt gerade nicht."),
         Why::ConditionUnknown(_) => {
@@ -336,18 +400,24 @@ fn plain_reason(why: &Why) -> (&'static str, &'static str) {
     }
 }
 
-fn title(texts: &Texts, name: &str, locale: &str) -> String {
-    let title = texts.get(locale);
-    if title.is_empty() { name.replace(['_', '-'], " ") } else { title.to_owned() }
+fn title<'t>(texts: &'t Texts, name: &'t str, locale: &str) -> Cow<'t, str> {
+    match texts.get(locale) {
+        "" => spaced(name, &['_', '-']),
+        title => title.into(),
+    }
+}
+
+fn spaced<'t>(text: &'t str, marks: &[char]) -> Cow<'t, str> {
+    if text.contains(marks) { text.replace(marks, " ").into() } else { text.into() }
 }
 
 /// A value as a person reads it; nothing for what is no single word or number.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.replace('_', " "),
-        Value::Int(int) => int.to_string(),
-        Value::Float(float) => float.to_string(),
-        _ => String::new(),
+fn in_words<'t>(told: &Told<'t>) -> Cow<'t, str> {
+    match told {
+        Told::Text(text) => spaced(text, &['_']),
+        Told::Int(int) => int.to_string().into(),
+        Told::Float(float) => float.to_string().into(),
+        _ => Cow::Borrowed(""),
     }
 }
 

@@ -183,7 +183,7 @@ fn entry_json(entry: &Entry) -> Option<Json> {
                 "reason": item.why.code(),
                 "detail": item.why.detail(),
                 "used": item.used.iter().map(|(path, value)| json!({
-                    "name": path, "value": json::value(value),
+                    "name": path, "value": json::value(&value.to_value()),
                 })).collect::<Json>(),
             })).collect::<Json>(),
         })),

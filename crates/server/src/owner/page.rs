@@ -23,7 +23,7 @@ use super::words::Language;
 use super::{content, parcel, referral};
 use crate::app::{App, now};
 use crate::auth::Session;
-use crate::deciding::{self, Decided};
+use crate::deciding::{self, Asker, Decided};
 use crate::json;
 use crate::problem::Problem;
 
@@ -153,8 +153,9 @@ pub async fn build(
     let by = session.map(|session| session.alias.clone());
     let time = context.time;
     let about = standing.about;
-    let decided =
-        deciding::decide_and_record(app, by, standing.person, about, context, false).await?;
+    let asker = Asker::Known(by, standing.person);
+    let show = |_: &State, decided: &Decided| decided.clone();
+    let decided = deciding::decide_and_record(app, asker, about, context, false, show).await?;
     let past = match standing.person {
         Some(person) if standing.access != Access::Public => {
             past::touches(app, person, subject, DEPTH).await
