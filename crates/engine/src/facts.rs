@@ -130,6 +130,17 @@ impl<'a> View<'a> {
         })
     }
 
+    /// One purpose is what is mostly asked for; the map is for whoever asks for all.
+    fn consents_at(&self, rest: &[Box<str>]) -> Fact<'_> {
+        match rest {
+            [purpose] => {
+                let consent = self.person.and_then(|person| person.consent(purpose));
+                flag(consent.map(|consent| consent.given))
+            }
+            rest => Fact::at(self.consents(), rest),
+        }
+    }
+
     fn steps_done(&self) -> &[Value] {
         self.steps_done.get_or_init(|| {
             let steps = self.bond.map_or(&[][..], |bond| &bond.steps_done);
@@ -188,11 +199,7 @@ impl Facts for View<'_> {
                     .as_deref()
                     .or_else(|| person.and_then(|person| person.traits.text("locale"))),
             ),
-            PersonConsents => match &*path.rest {
-                // One purpose is what is asked for; the map is for whoever asks for all.
-                [purpose] => flag(person.and_then(|own| own.consent(purpose)).map(|own| own.given)),
-                rest => Fact::at(self.consents(), rest),
-            },
+            PersonConsents => self.consents_at(&path.rest),
             PersonPoints => person.map_or(Fact::Missing, |_| Fact::Int(0)),
             PersonFirstSeen => at(person.map(|person| person.first_seen)),
             PersonLastSeen => at(person.map(|person| person.last_seen)),

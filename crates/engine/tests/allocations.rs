@@ -2,7 +2,7 @@
 //! that does not depend on how busy the machine is. It is a test binary of its own, because the
 //! counter takes the place of the program's allocator.
 
-#[path = "../examples/busy/mod.rs"]
+#[path = "../examples/instructions/busy.rs"]
 mod busy;
 
 use busy::World;

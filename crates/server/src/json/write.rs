@@ -236,8 +236,8 @@ mod tests {
         }
     }
 
-    /// Random bits as numbers: `serde_json` takes them, and they are read back bit by bit. Read back
-    /// by Rust, since `serde_json` rounds the last digit of some without its `float_roundtrip`.
+    /// Random bits as numbers: `serde_json` takes them, and they are read back bit by bit. Read
+    /// back by Rust: without `float_roundtrip`, `serde_json` rounds the last digit of some.
     #[test]
     fn numbers_come_back_as_they_were() {
         let mut seed = 7_u64;
