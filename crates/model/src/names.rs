@@ -1,6 +1,6 @@
 //! Names of properties that tracking plans, shops and appliances use, each with a stored number:
-//! such a name costs one byte in the log and no allocation in memory. It holds names of properties only,
-//! never what they say of anybody, so a search for a person's data still finds it as plain text.
+//! such a name costs one byte in the log and no allocation in memory. It holds names of properties
+//! only, never what they say of anybody, so a search for a person's data still finds it as text.
 
 /// A name's number is its place. Numbers are stored for ever; new ones go to the end, 224 at most.
 #[rustfmt::skip] // One name a line would be two hundred lines.
