@@ -99,7 +99,8 @@ pub fn run(root: &Path, args: &[String]) -> Result<(), Trouble> {
     let folder = std::env::temp_dir().join(format!("everbond-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let people = asked.people.unwrap_or(if asked.quick { 100_000 } else { 1_000_000 });
-    let machine = machine::describe(&folder);
+    // Now, because the tree may change while everything is measured.
+    let machine = machine::describe(&folder, root);
     let mut own = Bench {
         root: root.to_owned(),
         everbond,

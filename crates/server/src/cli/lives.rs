@@ -194,10 +194,10 @@ impl Lives {
         let mut names = json!({
             "user": user, "anonymous": format!("web-{user}"), "email": format!("{user}@example.com"),
         });
-        if life.number % 3 == 0 {
+        if life.number.is_multiple_of(3) {
             names["phone"] = format!("+4930{:08}", life.number).into();
         }
-        if life.number % 4 == 0 {
+        if life.number.is_multiple_of(4) {
             names["loyalty"] = format!("L-{user}").into();
         }
         names
@@ -258,7 +258,11 @@ impl Lives {
     fn owner_touch(&mut self, life: &mut Life, unit: u32) -> Value {
         let link = [unit_link(unit)];
         let known = json!({"user": self.user(life)});
-        let own = |kind: &str, properties: Value| json!({"kind": kind, "products": link, "aliases": known, "properties": properties});
+        let own = |kind: &str, said: Value| {
+            let mut touch = json!({"kind": kind, "products": link, "aliases": known});
+            touch["properties"] = said;
+            touch
+        };
         let parcel =
             |kind: &str, place: &str| own(kind, json!({"carrier": "Tern", "place": place}));
         let device = |kind: &str, state: Value| {

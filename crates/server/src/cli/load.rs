@@ -39,8 +39,8 @@ pub const LOAD: Command = Command {
     examples: &[
         ("everbond load --touches-per-second 5000", "key in EVERBOND_KEY"),
         (
-            "everbond load --people 1000000 --units 1000000 --touches-per-second 20000 --seconds 600",
-            "what a large maker sends, for ten minutes",
+            "everbond load --people 1000000 --units 1000000 --touches-per-second 20000",
+            "what a large maker sends, for a minute",
         ),
     ],
     run,

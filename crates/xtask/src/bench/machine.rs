@@ -8,7 +8,7 @@ use std::process::Command;
 use super::Trouble;
 
 /// Names and values, as they stand in the report.
-pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
+pub fn describe(folder: &Path, root: &Path) -> Vec<(&'static str, String)> {
     let first = |path: &str, key: &str| -> String {
         let text = fs::read_to_string(path).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default();
@@ -27,7 +27,15 @@ pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
         ("memory", format!("{:.1} GiB", memory as f64 / 1024.0 / 1024.0)),
         ("kernel", kernel.trim().to_owned()),
         ("disk", disk_of(folder)),
+        ("processes that wanted a core before the start", busy()),
+        ("commit", commit(root)),
     ]
+}
+
+/// The load average of the last minute: what others were doing.
+fn busy() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// File system and device of the folder.
@@ -70,7 +78,7 @@ pub fn folder_bytes(folder: &Path) -> u64 {
 }
 
 /// The commit that is measured; a mark when the tree has changes.
-pub fn commit(root: &Path) -> String {
+fn commit(root: &Path) -> String {
     let git = |args: &[&str]| -> String {
         let output = Command::new("git").args(args).current_dir(root).output();
         output.map_or(String::new(), |output| {

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -42,24 +42,22 @@ impl Drop for Ended {
     }
 }
 
-/// A cluster of its own. PostgreSQL refuses to run as root, so root hands it to its own user.
+/// A cluster of its own. PostgreSQL refuses to run as root, so root hands it to its own user. It is
+/// our child rather than pg_ctl's, so that it ends with us when somebody presses Ctrl-C.
 struct Cluster {
     bin: PathBuf,
     folder: PathBuf,
     port: u16,
     as_root: bool,
+    server: Option<Child>,
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
-        let Some(pid) = pid.lines().next() else { return };
-        // SIGINT is its fast stop. Whether it worked is seen by the process being gone.
-        let _ = Command::new("kill").args(["-INT", pid]).status();
-        let begun = Instant::now();
-        while Path::new("/proc").join(pid).exists() && begun.elapsed() < Duration::from_secs(60) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let Some(mut server) = self.server.take() else { return };
+        // SIGINT is its fast stop, which takes its own children along.
+        let _ = Command::new("kill").args(["-INT", &server.id().to_string()]).status();
+        let _ = server.wait();
     }
 }
 
@@ -74,72 +72,87 @@ impl Cluster {
             Command::new("chown").arg("postgres").arg(&folder).status()?;
         }
         let port = free_addr()?.port();
-        let cluster = Cluster { bin, folder, port, as_root };
+        let mut cluster = Cluster { bin, folder, port, as_root, server: None };
         let data = cluster.folder.join("data").display().to_string();
-        cluster.run(&format!("initdb -D {data} -A trust --no-sync"))?;
+        cluster.run("initdb", &["-D", &data, "-A", "trust", "--no-sync"])?;
+        let folder = cluster.folder.display();
         let settings = format!(
-            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
-             shared_buffers = 2GB\nmax_wal_size = 8GB\ncheckpoint_timeout = 15min\n",
-            cluster.folder.display()
+            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{folder}'\n\
+             shared_buffers = 2GB\nmax_wal_size = 8GB\ncheckpoint_timeout = 15min\n"
         );
         let path = cluster.folder.join("data/postgresql.conf");
         let all = fs::read_to_string(&path)? + &settings;
         fs::write(&path, all)?;
-        let log = cluster.folder.join("log").display().to_string();
-        cluster.run(&format!("pg_ctl -D {data} -l {log} -w -t 60 start"))?;
+        let log = fs::File::create(cluster.folder.join("log"))?;
+        let mut server = cluster.command("postgres", &["-D", &data]);
+        server.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        cluster.server = Some(server.spawn()?);
+        let begun = Instant::now();
+        while cluster.run_on("pg_isready", &[]).is_err() {
+            if begun.elapsed() > Duration::from_secs(60) {
+                return Err("it was not ready within a minute".into());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         Ok(cluster)
     }
 
     /// One of its programs, as the user that may.
-    fn run(&self, command: &str) -> Result<String, Trouble> {
-        let whole = format!("{}/{command}", self.bin.display());
-        let mut shell = match self.as_root {
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let path = self.bin.join(program);
+        let mut command = match self.as_root {
             true => {
-                let mut shell = Command::new("su");
-                shell.args(["postgres", "-s", "/bin/sh", "-c", &whole]);
-                shell
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(path);
+                command
             }
-            false => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &whole]);
-                shell
-            }
+            false => Command::new(path),
         };
-        // What pg_ctl starts keeps its output open, so it must not be a pipe that is read to its
-        // end.
-        let said = self.folder.join("said");
-        let file = fs::File::create(&said)?;
-        let status = shell
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .status()?;
-        let text = fs::read_to_string(&said)?;
-        if status.success() { Ok(text) } else { Err(format!("{command}: {text}").into()) }
+        command.args(args).current_dir(&self.folder);
+        command
+    }
+
+    fn run(&self, program: &str, args: &[&str]) -> Result<String, Trouble> {
+        let output = self.command(program, args).stdin(Stdio::null()).output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => {
+                let said = text(&output.stderr);
+                Err(format!("{program}: {}", said.lines().next().unwrap_or_default()).into())
+            }
+        }
+    }
+
+    /// The same against the running server.
+    fn run_on(&self, program: &str, args: &[&str]) -> Result<String, Trouble> {
+        let (folder, port) = (self.folder.display().to_string(), self.port.to_string());
+        let mut all = vec!["-h", &folder, "-p", &port];
+        if self.as_root {
+            all.extend(["-U", "postgres"]);
+        }
+        all.extend(args);
+        self.run(program, &all)
+    }
+
+    fn script(&self, name: &str, text: &str) -> Result<String, Trouble> {
+        let path = self.folder.join(name);
+        fs::write(&path, text)?;
+        Ok(path.display().to_string())
     }
 
     fn sql(&self, name: &str, text: &str) -> Result<(), Trouble> {
-        let path = self.folder.join(name);
-        fs::write(&path, text)?;
-        let (folder, port) = (self.folder.display(), self.port);
-        let owner = if self.as_root { "-U postgres " } else { "" };
-        let psql = format!("psql -q -v ON_ERROR_STOP=1 -h {folder} -p {port} {owner}-d postgres");
-        self.run(&format!("{psql} -f {}", path.display()))?;
+        let path = self.script(name, text)?;
+        self.run_on("psql", &["-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", &path])?;
         Ok(())
     }
 
     /// Transactions a second of a script.
     fn pgbench(&self, name: &str, script: &str, seconds: f64) -> Result<f64, Trouble> {
-        let path = self.folder.join(name);
-        fs::write(&path, script)?;
-        let (folder, port) = (self.folder.display(), self.port);
-        let owner = if self.as_root { "-U postgres " } else { "" };
-        let said = self.run(&format!(
-            "pgbench -n -M prepared -h {folder} -p {port} {owner}-c 8 -j 2 -T {seconds:.0} -f {} \
-             postgres",
-            path.display()
-        ))?;
+        let (path, seconds) = (self.script(name, script)?, format!("{seconds:.0}"));
+        let clients = ["-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", &seconds];
+        let args = [&clients[..], &["-f", &path, "postgres"]].concat();
+        let said = self.run_on("pgbench", &args)?;
         let tps = said.lines().find_map(|line| line.strip_prefix("tps = "));
         let tps = tps.and_then(|rest| rest.split(' ').next()).ok_or("pgbench says no tps")?;
         Ok(tps.parse()?)
@@ -197,7 +210,7 @@ fn postgres(bench: &mut Bench) -> Result<(), Trouble> {
         many("person"),
         many("unit")
     );
-    let seconds = bench.seconds(15.0, 5.0);
+    let seconds = bench.seconds(15.0, 3.0);
     let single = cluster.pgbench("single.sql", &single, seconds)?;
     let batch = cluster.pgbench("batch.sql", &batch, seconds)?;
     bench.figures.set("postgres_single.per_second", single);
@@ -214,7 +227,7 @@ fn sqlite(bench: &mut Bench) -> Result<(), Trouble> {
             .arg(bench.root.join("crates/bench/sqlite.py"))
             .arg(&folder)
             .args([bench.people.to_string(), batch.to_string()])
-            .arg(bench.seconds(10.0, 3.0).to_string())
+            .arg(bench.seconds(10.0, 2.0).to_string())
             .output()?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
@@ -251,7 +264,7 @@ fn jetstream(bench: &mut Bench) -> Result<(), Trouble> {
     let own = bench.bench(&[
         ("jetstream", String::new()),
         ("addr", addr.to_string()),
-        ("seconds", bench.seconds(8.0, 3.0).to_string()),
+        ("seconds", bench.seconds(8.0, 2.0).to_string()),
     ])?;
     bench.figures.put("jetstream", &own);
     Ok(())

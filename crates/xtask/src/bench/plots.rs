@@ -87,11 +87,11 @@ fn latency(figures: &Figures) -> String {
     const LEFT: f64 = 60.0;
     const STEP: f64 = 90.0;
     const LOW: f64 = 330.0;
-    const DECADE: f64 = 75.0;
-    // From 10 microseconds to 1 second.
-    let height = |ms: f64| LOW - (ms.max(0.01).log10() + 2.0) * DECADE / 1.25;
+    const DECADE: f64 = 50.0;
+    // From 10 microseconds to 10 seconds.
+    let height = |ms: f64| LOW - (ms.clamp(0.01, 10_000.0).log10() + 2.0) * DECADE;
     let mut inside = String::new();
-    for ms in [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0] {
+    for ms in [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0] {
         let y = height(ms);
         let _ = writeln!(
             inside,
@@ -194,7 +194,7 @@ mod tests {
         assert!(bars.contains("width=\"200.0\"") && bars.contains("100,000/s Everbond"), "{bars}");
         // One decade is the same height wherever it is.
         let latency = latency(&figures);
-        assert!(latency.contains("d=\"M60 210.0L420 150.0\""), "{latency}");
+        assert!(latency.contains("d=\"M60 230.0L420 180.0\""), "{latency}");
         let run = "{\"figures\":{\"ingest.per_second\":100,\"fold.per_second\":200}}\n";
         assert!(lines_of_history(&run.repeat(2)).contains("M60 140.0L680 140.0"));
     }

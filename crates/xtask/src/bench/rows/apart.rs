@@ -25,7 +25,7 @@ pub fn fold(bench: &mut Bench) -> Result<(), Trouble> {
         ("folder", bench.folder.display().to_string()),
         ("people", bench.people.to_string()),
         ("group", FOLD_GROUP.to_string()),
-        ("seconds", bench.seconds(15.0, 4.0).to_string()),
+        ("seconds", bench.seconds(15.0, 3.0).to_string()),
     ])?;
     bench.figures.put("fold", &own);
     bench.say(&format!("{:.0} touches/s", own.need("per_second")?));
@@ -68,7 +68,7 @@ pub fn streams(bench: &mut Bench) -> Result<(), Trouble> {
             ("pid", server.pid().to_string()),
             ("streams", count.to_string()),
             ("rate", "100".to_owned()),
-            ("seconds", bench.seconds(20.0, 5.0).to_string()),
+            ("seconds", bench.seconds(20.0, 4.0).to_string()),
         ],
     )?;
     let own = own.finish()?;
