@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask tidy     check the source and the documentation; the last line sums up
 cargo xtask tables   write the tables of the documentation anew from the code
-cargo xtask bench    measure the release build on this machine; --seconds N a row
+cargo xtask bench    measure the release build on this machine; --help says what it takes
 cargo xtask ratchet  write the list of long functions anew; it may only shrink";
 
 fn main() -> ExitCode {

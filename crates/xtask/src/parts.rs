@@ -15,6 +15,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &["engine", "model", "storage"]),
     ("server", &["engine", "model", "runtime", "storage"]),
     ("sim", &["engine", "model", "runtime", "storage"]),
+    ("bench", &[]),
     ("xtask", &[]),
 ];
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::bench;
 use crate::source;
 use crate::tidy::Untidy;
 
@@ -20,6 +21,8 @@ const TABLES: &[(&str, &str, Make)] = &[
     ("fields", "crates/engine/src/condition/schema.rs", fields),
     ("functions", "crates/engine/src/condition/schema.rs", functions),
     ("limits", "crates/model/src/limits.rs", limits),
+    ("measured", "docs/performance/latest.json", bench::measured_table),
+    ("machine", "docs/performance/latest.json", bench::machine_table),
 ];
 
 const END: &str = "<!-- end -->";
@@ -84,7 +87,7 @@ fn renewed(root: &Path, text: &str, met: &mut Vec<String>) -> Result<String, Str
     Ok(out)
 }
 
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let mut out = line(&head);
@@ -107,7 +110,7 @@ fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
 }
 
 /// The texts in quotes, in order, as the program has them.
-fn literals(text: &str) -> Vec<String> {
+pub fn literals(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -11,6 +11,8 @@ mod import;
 mod inspect;
 mod journey;
 mod keys;
+mod lives;
+mod load;
 mod serve;
 mod wipe;
 
@@ -46,6 +48,7 @@ pub const COMMANDS: &[&Command] = &[
     &demo::DEMO,
     &serve::SERVE,
     &import::IMPORT,
+    &load::LOAD,
     &journey::CHECK,
     &keys::NEW,
     &keys::LIST,

@@ -71,6 +71,7 @@ fn the_help_teaches() {
           demo           A company with 300 products and its customers, live
           serve          Run the server
           import         Bring in a file of touches: CSV or NDJSON
+          load           Realistic touches to a running server, to size a machine
           journey check  Check journey files before they are published
           keys new       Make a key and print it
           keys list      List the keys
@@ -95,7 +96,9 @@ fn the_help_teaches() {
     }
     let keys = good(&["help", "keys"]);
     assert!(keys.contains("everbond keys new") && keys.contains("everbond keys drop ID"));
-    for line in [good(&["help", "demo"]), settings, keys].join("\n").lines() {
+    for line in
+        [good(&["help", "demo"]), good(&["help", "load"]), settings, keys].join("\n").lines()
+    {
         assert!(line.chars().count() <= 100, "{line}");
     }
 }
@@ -312,6 +315,35 @@ fn a_running_server_takes_an_import_and_stops_when_asked() {
     assert_eq!(server.stop(), 0);
     let list = good(&["keys", "list", "--data", &data]);
     assert_eq!(list.lines().count(), 1, "{list}");
+}
+
+#[test]
+fn a_load_is_lived_by_its_people_and_counted() {
+    let scratch = Scratch::new("load");
+    let data = scratch.data();
+    let key = good(&["keys", "new", "--secret", "--name", "test", "--data", &data]);
+    let key = key.trim();
+    let (code, _, err) = run(&["load", "--url", "http://127.0.0.1:1", "--people", "many"]);
+    assert!(code == 2 && err.contains("secret key"), "{err}");
+    let (code, _, err) = run(&["load", "--key", key, "--people", "many"]);
+    assert!(code == 2 && err.contains("--people takes a number"), "{err}");
+    let server = Server::start(&data);
+    let args = ["load", "--url", server.url.as_str(), "--key", key, "--people", "200"];
+    let more = ["--units", "150", "--touches-per-second", "300", "--seconds", "2"];
+    let first = good(&[&args[..], &more[..]].concat());
+    assert!(first.contains("registering a company with 150 units"), "{first}");
+    assert!(first.contains("600 touches accepted"), "{first}");
+    assert!(first.contains("0 refused, 0 duplicates"), "{first}");
+    assert!(first.contains("from due to acknowledged: p50"), "{first}");
+    let owners = first.split(" owners registered").next().and_then(|text| text.lines().last());
+    let owners: u64 = owners.and_then(|text| text.parse().ok()).expect("it says how many");
+    assert!((80..=150).contains(&owners), "{first}");
+    // The same people go on: nothing of the second run is taken for the first's.
+    let second = good(&[&args[..], &more[..]].concat());
+    assert!(second.contains("600 touches accepted"), "{second}");
+    assert_eq!(server.stop(), 0);
+    let inside = good(&["inspect", "--data", &data]);
+    assert!(inside.contains(&format!("touches          {}\n", 2 * (600 + owners))), "{inside}");
 }
 
 #[test]

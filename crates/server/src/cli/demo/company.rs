@@ -1,4 +1,4 @@
-//! The company of the demo: one model of printer, 300 units with their claim codes, a campaign,
+//! The company of the demo and of `load`: one model of printer, units with claim codes, a campaign,
 //! shops in a city, a journey. All of it is registered over the server's own HTTP interface.
 
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ pub const STORY_UNIT: &str = "PB-0002";
 /// The first unit that other lives buy.
 pub const OTHERS_FROM: u32 = 3;
 pub const UNITS: u32 = 300;
+const UNITS_PER_CALL: u32 = 2_000;
 
 const MODEL: &str = include_str!("printer.json");
 const JOURNEY: &str = include_str!("../../../../../journeys/printer.yaml");
@@ -41,23 +42,25 @@ pub fn claim_code(seed: u64, number: u32) -> String {
     format!("{}-{}", half(0), half(4))
 }
 
-/// Registers everything; repeating it changes nothing.
-pub async fn register(api: &mut Client, seed: u64) -> Result<(), Failed> {
+/// Registers everything, with so many units; repeating it changes nothing.
+pub async fn register(api: &mut Client, seed: u64, units: u32) -> Result<(), Failed> {
     let model: Value = serde_json::from_str(MODEL)?;
     api.send("PUT", &format!("/v1/models/{GTIN}"), &model).await?.success()?;
-    let mut units = String::new();
-    for number in 1..=UNITS {
-        let unit = json!({
-            "gtin": GTIN,
-            "serial": serial(number),
-            "claim_code": claim_code(seed, number),
-            "attributes": {"colour": if number % 3 == 0 { "white" } else { "graphite" }},
-        });
-        units.push_str(&unit.to_string());
-        units.push('\n');
+    for from in (1..=units).step_by(UNITS_PER_CALL as usize) {
+        let mut lines = String::new();
+        for number in from..=units.min(from + UNITS_PER_CALL - 1) {
+            let unit = json!({
+                "gtin": GTIN,
+                "serial": serial(number),
+                "claim_code": claim_code(seed, number),
+                "attributes": {"colour": if number % 3 == 0 { "white" } else { "graphite" }},
+            });
+            lines.push_str(&unit.to_string());
+            lines.push('\n');
+        }
+        let kind = "application/x-ndjson";
+        api.call("POST", "/v1/products", kind, lines.into()).await?.success()?;
     }
-    let kind = "application/x-ndjson";
-    api.call("POST", "/v1/products", kind, units.into()).await?.success()?;
     api.call("PUT", "/v1/journeys/printer", "application/yaml", JOURNEY.into()).await?.success()?;
     let campaign = json!({
         "name": "Spring cleaning for your photos",

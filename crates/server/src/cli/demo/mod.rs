@@ -2,22 +2,21 @@
 //! hundred other lives, and a unit that whoever watches can make theirs. Everything goes through
 //! the server's own HTTP interface; nothing in the server knows of the demo.
 
-mod company;
-mod lives;
-mod story;
+pub mod company;
+pub mod story;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::gs1::{Gtin, Serial, Subject};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use self::company::{CAMPAIGN, GTIN, YOURS, claim_code};
-use self::lives::Lives;
+use self::company::{CAMPAIGN, GTIN, OTHERS_FROM, UNITS, YOURS, claim_code};
 use self::story::{Story, taken};
 use super::http::Client;
+use super::lives::{Lives, Town};
 use super::serve::{in_tokio, log_to_stderr, make_two_keys, prepare_process, until_signal};
 use super::{ALL_SETTINGS, Command, Failed, Given, failed, say};
 use crate::app::random_text;
@@ -48,6 +47,7 @@ pub const DEMO: Command = Command {
     run,
 };
 
+const LIVES: usize = 400;
 const STEP_WAIT: Duration = Duration::from_secs(4);
 /// Touches of other lives, twice a second.
 const LIVES_STEP: usize = 10;
@@ -109,7 +109,7 @@ async fn show(started: &Started, given: &Given, seed: u64) -> Result<(), Failed>
     let (write, secret) = make_two_keys(started).await?;
     let url = format!("http://{}", reachable(started));
     let mut api = Client::new(&url, Some(secret.clone()))?;
-    company::register(&mut api, seed).await?;
+    company::register(&mut api, seed, UNITS).await?;
     welcome(started, seed, &write, &secret)?;
     let user = format!("mia-{}", random_text(4));
     let (wait, device_wait) = match given.has("fast") {
@@ -119,9 +119,11 @@ async fn show(started: &Started, given: &Given, seed: u64) -> Result<(), Failed>
     let mut story = Story::new(&url, &secret, &user, wait)?;
     let mut others = Client::new(&url, Some(secret.clone()))?;
     let lives = async {
-        let mut lives = Lives::new(seed);
+        let town = Town { lives: LIVES, units: (OTHERS_FROM, UNITS), skewed: false };
+        let mut lives = Lives::new(seed, &town);
         loop {
-            lives.step(&mut others, LIVES_STEP).await?;
+            let touches = Value::from(lives.touches(LIVES_STEP));
+            taken(others.send("POST", "/v1/touches", &touches).await?.success()?)?;
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };

@@ -1,0 +1,121 @@
+//! The limit of durable ingest: a log with one `fdatasync` for each group on a thread of its own,
+//! and for each touch one record of 500 and one of 200 bytes read, changed and written in plain
+//! maps. No parsing, no HTTP, no rules, no indexes: nobody who keeps this state can be faster.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use super::Scratch;
+use crate::Trouble;
+use crate::dice::{Dice, mix};
+use crate::flags::{Figures, Flags};
+use crate::touches::TOUCH_BYTES;
+
+pub const PERSON_BYTES: usize = 500;
+pub const UNIT_BYTES: usize = 200;
+/// Length and checksum before each record of the log.
+const FRAME_BYTES: usize = 12;
+
+pub struct Plain {
+    persons: FxHashMap<u64, [u8; PERSON_BYTES]>,
+    units: FxHashMap<u64, [u8; UNIT_BYTES]>,
+}
+
+impl Plain {
+    pub fn new(people: u64) -> Plain {
+        let mut plain = Plain { persons: FxHashMap::default(), units: FxHashMap::default() };
+        plain.persons.reserve(people as usize);
+        plain.units.reserve(people as usize);
+        for who in 0..people {
+            plain.persons.insert(mix(who), [7; PERSON_BYTES]);
+            plain.units.insert(mix(!who), [7; UNIT_BYTES]);
+        }
+        plain
+    }
+
+    pub fn fold(&mut self, person: u64, unit: u64, what: u64) {
+        if let Some(record) = self.persons.get_mut(&person) {
+            change(record, what);
+        }
+        if let Some(record) = self.units.get_mut(&unit) {
+            change(record, what);
+        }
+    }
+}
+
+/// A counter, the time and a field somewhere behind them.
+pub fn change(record: &mut [u8], what: u64) {
+    let count = u64::from_le_bytes(record[..8].try_into().expect("eight bytes")) + 1;
+    record[..8].copy_from_slice(&count.to_le_bytes());
+    record[8..16].copy_from_slice(&what.to_le_bytes());
+    let at = 64 + (count % 16) as usize * 8;
+    record[at..at + 8].copy_from_slice(&mix(what).to_le_bytes());
+}
+
+/// The log: writes and syncs what it gets, until there is no more.
+struct Log {
+    groups: SyncSender<Vec<u8>>,
+    thread: JoinHandle<std::io::Result<()>>,
+}
+
+impl Log {
+    fn open(path: &Path) -> Result<Log, Trouble> {
+        let mut file = File::create(path)?;
+        let (sender, groups) = sync_channel::<Vec<u8>>(4);
+        let thread = std::thread::spawn(move || {
+            while let Ok(group) = groups.recv() {
+                file.write_all(&group)?;
+                file.sync_data()?;
+            }
+            Ok(())
+        });
+        Ok(Log { groups: sender, thread })
+    }
+
+    fn close(self) -> Result<(), Trouble> {
+        drop(self.groups);
+        Ok(self.thread.join().map_err(|_| "the log's thread panicked")??)
+    }
+}
+
+/// A record of the log, with its frame.
+pub fn frame(touch: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(touch.len() as u32).to_le_bytes());
+    out.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(touch).to_le_bytes());
+    out.extend_from_slice(touch);
+}
+
+pub fn run(flags: &Flags) -> Result<(), Trouble> {
+    let scratch = Scratch::of(flags, "fold")?;
+    let people: u64 = flags.number("people")?;
+    let group: usize = flags.number("group")?;
+    let time = Duration::from_secs_f64(flags.number("seconds")?);
+    let mut plain = Plain::new(people);
+    let log = Log::open(&scratch.0.join("log"))?;
+    let mut touch = [b'x'; TOUCH_BYTES];
+    let (mut dice, mut count) = (Dice(5), 0_u64);
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        let mut bytes = Vec::with_capacity(group * (TOUCH_BYTES + FRAME_BYTES));
+        for _ in 0..group {
+            let (person, unit) = (dice.below(people), dice.below(people));
+            count += 1;
+            touch[20..28].copy_from_slice(&person.to_le_bytes());
+            touch[40..48].copy_from_slice(&unit.to_le_bytes());
+            frame(&touch, &mut bytes);
+            plain.fold(mix(person), mix(!unit), count);
+        }
+        log.groups.send(bytes)?;
+    }
+    log.close()?;
+    let mut figures = Figures::default();
+    figures.add("per_second", count as f64 / begun.elapsed().as_secs_f64());
+    figures.print();
+    Ok(())
+}

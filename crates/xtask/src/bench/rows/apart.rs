@@ -1,0 +1,115 @@
+//! Rows with a server of their own, or with none.
+
+use super::super::process;
+use super::super::server::{KEY, Server};
+use super::super::{Bench, Trouble};
+
+const FOLD_GROUP: u64 = 1_000;
+const STREAMS: u64 = 10_000;
+/// More than anything here needs, so that nothing leaves memory while it is weighed.
+const PLENTY_MIB: u64 = 65_536;
+
+pub fn disk(bench: &mut Bench) -> Result<(), Trouble> {
+    let own = bench.bench(&[
+        ("disk", String::new()),
+        ("folder", bench.folder.display().to_string()),
+        ("seconds", bench.seconds(3.0, 1.0).to_string()),
+    ])?;
+    bench.figures.put("disk", &own);
+    Ok(())
+}
+
+pub fn fold(bench: &mut Bench) -> Result<(), Trouble> {
+    let own = bench.bench(&[
+        ("fold", String::new()),
+        ("folder", bench.folder.display().to_string()),
+        ("people", bench.people.to_string()),
+        ("group", FOLD_GROUP.to_string()),
+        ("seconds", bench.seconds(15.0, 3.0).to_string()),
+    ])?;
+    bench.figures.put("fold", &own);
+    bench.say(&format!("{:.0} touches/s", own.need("per_second")?));
+    Ok(())
+}
+
+/// What persons add to a server that had none: with bonds to models, and to units.
+pub fn memory(bench: &mut Bench) -> Result<(), Trouble> {
+    let people = (bench.people / 5).max(20_000);
+    for bonds in ["models", "units"] {
+        let data = bench.folder.join(format!("memory-{bonds}"));
+        let server = Server::start(&bench.root, &bench.everbond, &data, PLENTY_MIB)?;
+        server.settle()?;
+        let idle = server.resident_bytes()?;
+        let flags = [("people", people.to_string()), ("bonds", bonds.to_owned())];
+        bench.on(&server, "rich", &flags)?.finish()?;
+        server.settle()?;
+        let each = (server.resident_bytes()? - idle) / people as f64;
+        bench.figures.set(&format!("memory.{bonds}_bytes"), each);
+        bench.figures.set("memory.idle_mib", idle / f64::from(1 << 20));
+        server.stop()?;
+        std::fs::remove_dir_all(&data)?;
+    }
+    bench.figures.set("memory.people", people as f64);
+    Ok(())
+}
+
+pub fn streams(bench: &mut Bench) -> Result<(), Trouble> {
+    let count = if bench.quick { STREAMS / 5 } else { STREAMS };
+    let data = bench.folder.join("streams");
+    let server = Server::start(&bench.root, &bench.everbond, &data, 1_024)?;
+    let flags = [("people", count.to_string()), ("codes", "yes".to_owned())];
+    bench.on(&server, "people", &flags)?.finish()?;
+    let own = process::start(
+        &bench.bench,
+        &[
+            ("streams", String::new()),
+            ("addr", server.addr.to_string()),
+            ("key", KEY.to_owned()),
+            ("pid", server.pid().to_string()),
+            ("streams", count.to_string()),
+            ("rate", "100".to_owned()),
+            ("seconds", bench.seconds(20.0, 4.0).to_string()),
+        ],
+    )?;
+    let own = own.finish()?;
+    bench.figures.put("streams", &own);
+    bench.figures.set("streams.count", count as f64);
+    server.stop()
+}
+
+/// The same load at so many people and at ten times as many, and the processor's time for each
+/// touch when there are few touches and when there are many.
+pub fn growth(bench: &mut Bench) -> Result<(), Trouble> {
+    let (people, next_id) = (bench.people, bench.next_id);
+    let mut measured = Ok(());
+    for (name, times) in [("growth_1", 1), ("growth_10", 10)] {
+        bench.people = people * times;
+        measured = grown(bench, name);
+        if measured.is_err() {
+            break;
+        }
+    }
+    bench.people = people;
+    bench.next_id = next_id;
+    measured
+}
+
+fn grown(bench: &mut Bench, name: &str) -> Result<(), Trouble> {
+    let data = bench.folder.join(name);
+    let memory_mib = (bench.people * 4_000 / (1 << 20)).max(1024);
+    let server = Server::start(&bench.root, &bench.everbond, &data, memory_mib)?;
+    bench.say(&format!("registering {} people and units", bench.people));
+    let own = bench.on(&server, "people", &[("people", bench.people.to_string())])?.finish()?;
+    bench.figures.put(&format!("{name}_people"), &own);
+    let seconds = bench.seconds(15.0, 5.0);
+    let early = bench.touches_and_cpu(&server, "native", (32, 0.0, seconds))?;
+    bench.figures.put(name, &early);
+    // Long enough in between that there are several times as many touches.
+    bench.touches_and_cpu(&server, "native", (32, 0.0, seconds * 4.0))?;
+    let late = bench.touches_and_cpu(&server, "native", (32, 0.0, seconds))?;
+    bench.figures.put(&format!("{name}_late"), &late);
+    let touches = server.client()?.metric("everbond_touches_total")?;
+    bench.figures.set(&format!("{name}_late.touches_total"), touches);
+    server.stop()?;
+    Ok(std::fs::remove_dir_all(&data)?)
+}
