@@ -142,6 +142,22 @@ impl Value {
 impl Map {
     pub const EMPTY: Map = Map { entries: Vec::new() };
 
+    /// Later keys win over earlier ones.
+    pub fn of_pairs(mut entries: Vec<(Box<str>, Value)>) -> Map {
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Map { entries };
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(&mut later.1, &mut earlier.1);
+            }
+            same
+        });
+        Map { entries }
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -242,17 +258,7 @@ impl Map {
 /// Later keys win over earlier ones.
 impl<K: Into<Box<str>>> FromIterator<(K, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(pairs: I) -> Map {
-        let mut entries: Vec<(Box<str>, Value)> =
-            pairs.into_iter().map(|(key, value)| (key.into(), value)).collect();
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        entries.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                std::mem::swap(&mut later.1, &mut earlier.1);
-            }
-            same
-        });
-        Map { entries }
+        Map::of_pairs(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 }
 
