@@ -25,4 +25,5 @@ pub mod receipt;
 pub mod resolver;
 pub mod route;
 pub mod serve;
+pub mod settled;
 pub mod web;
