@@ -11,7 +11,7 @@ use model::touch::Touch;
 
 use crate::aliases::{Name, name_of, row};
 use crate::keys;
-use crate::state::State;
+use crate::state::{State, seen_key};
 use crate::table::row_key;
 
 /// Rows to read from the store.
@@ -53,6 +53,8 @@ impl State {
         let mut away = Away::default();
         let mut persons: Vec<PersonId> = Vec::new();
         for touch in bodies.filter_map(as_touch) {
+            let seen = self.seen.contains_new(seen_key(touch.id));
+            away.near = away.near.wrapping_add(u64::from(seen));
             for alias in &touch.aliases {
                 let name = name_of(alias);
                 match self.aliases.here(&name) {

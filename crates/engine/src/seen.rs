@@ -147,6 +147,11 @@ impl Seen {
         self.ids.contains(id) || self.is_older(id)
     }
 
+    /// Whether it is in the newest generation.
+    pub fn contains_new(&self, id: u64) -> bool {
+        self.ids.contains(id)
+    }
+
     /// Whether it is in one of the generations before the newest.
     fn is_older(&self, id: u64) -> bool {
         self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))

@@ -132,7 +132,9 @@ impl Alias {
         if value.len() > limits::ALIAS_BYTES {
             return Err(BadAlias::TooLong);
         }
-        if value.chars().any(char::is_control) {
+        // Nearly all are ASCII, which needs no decoding.
+        let plain = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        if !plain && value.chars().any(char::is_control) {
             return Err(BadAlias::ControlCharacter);
         }
         if PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word)) {

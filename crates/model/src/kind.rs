@@ -95,6 +95,33 @@ pub const STANDARD: &[(u16, &str, &str)] = &[
     (78, "product.made", "the product was made"),
 ];
 
+/// The numbers of the standard kinds, each at or after the place that its name says; 0 is free.
+/// Every touch that comes in looks here.
+const SLOTS: [u8; 256] = {
+    assert!(STANDARD.len() < 200, "make the table larger, and its numbers wider");
+    let mut slots = [0; 256];
+    let mut row = 0;
+    while row < STANDARD.len() {
+        let mut slot = slot_of(STANDARD[row].1.as_bytes());
+        while slots[slot] != 0 {
+            slot = (slot + 1) % slots.len();
+        }
+        slots[slot] = STANDARD[row].0 as u8;
+        row += 1;
+    }
+    slots
+};
+
+/// From the length and four letters in which the names differ most.
+const fn slot_of(name: &[u8]) -> usize {
+    let len = name.len();
+    if len < 8 {
+        return 0;
+    }
+    let letters = u32::from_le_bytes([name[0], name[len - 2], name[len - 3], name[len - 4]]);
+    ((letters ^ (len as u32) << 5).wrapping_mul(0xc2b2_ae35) >> 24) as usize
+}
+
 impl Kind {
     /// Lower-case words joined by dots and underscores, at least one dot: `order.placed`.
     pub fn new(name: &str) -> Option<Kind> {
@@ -113,8 +140,17 @@ impl Kind {
     }
 
     pub fn standard(name: &str) -> Option<Kind> {
-        let row = STANDARD.iter().find(|(_, own, _)| *own == name)?;
-        Some(Kind(Repr::Standard(row.0)))
+        let mut slot = slot_of(name.as_bytes());
+        loop {
+            let number = SLOTS[slot];
+            if number == 0 {
+                return None;
+            }
+            if STANDARD[usize::from(number) - 1].1 == name {
+                return Some(Kind(Repr::Standard(u16::from(number))));
+            }
+            slot = (slot + 1) % SLOTS.len();
+        }
     }
 
     /// For kinds that this code itself names.
@@ -171,6 +207,20 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STANDARD.len());
+    }
+
+    #[test]
+    fn a_standard_kind_is_found_with_few_comparisons() {
+        let far = |name: &str| {
+            let number = Kind::standard(name).map(|kind| kind.0);
+            let at = SLOTS.iter().position(|own| number == Some(Repr::Standard((*own).into())));
+            let from = slot_of(name.as_bytes());
+            (at.expect("every kind has a slot") + SLOTS.len() - from) % SLOTS.len()
+        };
+        let most = STANDARD.iter().map(|row| far(row.1)).max();
+        assert!(most <= Some(4), "{most:?}");
+        assert_eq!(Kind::standard("product.usee"), None);
+        assert_eq!(Kind::standard(""), None);
     }
 
     #[test]

@@ -159,9 +159,10 @@ impl Money {
 
     /// From an amount in major units (49.9) and a code ("EUR"); `None` if either makes no sense.
     pub fn from_major(amount: f64, currency: &str) -> Option<Money> {
-        let upper = currency.to_ascii_uppercase();
-        let currency: [u8; 3] = upper.as_bytes().try_into().ok()?;
-        let minor = libm::round(amount * libm::pow(10.0, f64::from(Money::exponent(currency))));
+        let mut currency: [u8; 3] = currency.as_bytes().try_into().ok()?;
+        currency.make_ascii_uppercase();
+        let units = [1.0, 10.0, 100.0, 1_000.0, 10_000.0][Money::exponent(currency) as usize];
+        let minor = libm::round(amount * units);
         let good = currency.iter().all(u8::is_ascii_uppercase)
             && minor.is_finite()
             && libm::fabs(minor) < 9.0e15;

@@ -297,6 +297,26 @@ impl Value {
 impl Map {
     pub const EMPTY: Map = Map { entries: Vec::new() };
 
+    /// Later keys win over earlier ones. A key that has a number is not copied.
+    pub fn of_pairs<K: Into<Box<str>> + AsRef<str>>(
+        pairs: impl IntoIterator<Item = (K, Value)>,
+    ) -> Map {
+        let pairs = pairs.into_iter().map(|(key, value)| (Name::new(key), value));
+        let mut entries: Vec<(Name, Value)> = pairs.collect();
+        if entries.is_sorted_by(|a, b| a.0.is_before(&b.0)) {
+            return Map { entries };
+        }
+        entries.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+        entries.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(&mut later.1, &mut earlier.1);
+            }
+            same
+        });
+        Map { entries }
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -397,17 +417,7 @@ impl Map {
 /// Later keys win over earlier ones.
 impl<K: Into<Box<str>>> FromIterator<(K, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(pairs: I) -> Map {
-        let mut entries: Vec<(Name, Value)> =
-            pairs.into_iter().map(|(key, value)| (Name::new(key.into()), value)).collect();
-        entries.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
-        entries.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                std::mem::swap(&mut later.1, &mut earlier.1);
-            }
-            same
-        });
-        Map { entries }
+        Map::of_pairs(pairs.into_iter().map(|(key, value)| (key.into(), value)))
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Inner {
     /// What is remembered for a while and may be forgotten: late answers, unrecorded decisions.
     pub memory: crate::memory::Memory,
     pub requests: crate::metrics::Requests,
+    pub settled: crate::settled::Settled,
 }
 
 #[derive(Clone)]
@@ -111,9 +112,11 @@ pub fn random_u64() -> u64 {
     })
 }
 
+/// No letter looks like a digit or another letter.
+pub const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// `len` letters and digits, 5 bits each.
 pub fn random_text(len: usize) -> String {
-    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut text = String::with_capacity(len);
     while text.len() < len {
         for byte in random::<16>() {

@@ -1,9 +1,18 @@
 //! The live stream (server-sent events): a word that something changed, never what. The page asks
 //! again, with its own session, so a stream can tell nobody anything that is not theirs.
 //!
+//! A stream is open for hours and says nothing for most of them, so it must cost little while it
+//! does. The HTTP library keeps two buffers and the whole of its machinery for each connection, so
+//! a stream leaves it: the route only says who listens, and the listener takes the connection from
+//! the library, writes the answer's head itself and then the events, until either side closes.
+//! HTTP/1.1 allows that for an answer without a length that says `connection: close`.
+//!
 //! Kept true: a phone's stream hears its own person's changes and those of the model; of a unit
-//! only while it is that person's. Who that is, is looked up again at every wake.
+//! only while it is that person's. Who that is, is looked up again at every wake. A reader that is
+//! too slow holds up to one event here, and hears of the newest change when it reads on.
 
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
@@ -14,11 +23,11 @@ use model::gs1::Subject;
 use model::id::PersonId;
 use model::limits;
 use serde_json::{Value as Json, json};
-use tokio::sync::mpsc::{Sender, channel};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::auth::{self, Session};
-use crate::flow::body_of;
 use crate::hub::{Listening, News};
 use crate::owner::page::{Access, standing};
 use crate::owner::visitor::{self, Params};
@@ -29,7 +38,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Streams from which on strangers get none: a person's number of streams is limited, theirs is
 /// not, and they must not take everybody's place.
 const STRANGERS: usize = limits::STREAMS / 2;
-/// Many changes within this time are told as one.
+/// A change is told at once, and what comes within this time after it as one.
 const COALESCE: Duration = Duration::from_millis(50);
 
 pub fn routes() -> Vec<Route> {
@@ -85,7 +94,7 @@ fn concern(app: &App, session: Option<&Session>, subject: Subject) -> (Option<Pe
 
 /// Somebody who listens: what they are told when their news change.
 trait Ear: Send + 'static {
-    fn heard(&mut self) -> &mut Listening;
+    fn heard(&self) -> &Listening;
     fn tell(&mut self, news: News) -> Told;
     fn seq(&self) -> u64;
 }
@@ -110,8 +119,8 @@ struct Phone {
 }
 
 impl Ear for Company {
-    fn heard(&mut self) -> &mut Listening {
-        &mut self.heard
+    fn heard(&self) -> &Listening {
+        &self.heard
     }
 
     fn tell(&mut self, news: News) -> Told {
@@ -127,8 +136,8 @@ impl Ear for Company {
 }
 
 impl Ear for Phone {
-    fn heard(&mut self) -> &mut Listening {
-        &mut self.heard
+    fn heard(&self) -> &Listening {
+        &self.heard
     }
 
     fn tell(&mut self, news: News) -> Told {
@@ -161,50 +170,117 @@ fn event(name: &str, seq: u64) -> String {
     format!("event: {name}\ndata: {{\"seq\":{seq}}}\n\n")
 }
 
+/// Somebody who wants the connection that the request came with. It goes with the answer.
+#[derive(Clone)]
+pub struct Listener(Arc<Mutex<Option<Box<dyn Ear>>>>);
+
 fn stream(ear: impl Ear) -> Response {
-    let (sender, chunks) = channel(4);
-    tokio::spawn(run(ear, sender));
-    let mut response = Response::new(body_of(chunks));
+    let mut response = Response::default();
+    response.extensions_mut().insert(Listener(Arc::new(Mutex::new(Some(Box::new(ear))))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     // Proxies that collect answers before passing them on are asked not to.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// Ends when nobody reads any more, when the person is gone, or when the hub is.
-async fn run(mut ear: impl Ear, out: Sender<Vec<u8>>) {
+/// A stream that is about to begin.
+pub struct Opening {
+    head: Vec<u8>,
+    ear: Box<dyn Ear>,
+}
+
+impl Opening {
+    /// What the answer wants; `None` if it is an ordinary one.
+    pub fn of(response: &Response) -> Option<Opening> {
+        let listener = response.extensions().get::<Listener>()?;
+        let ear = listener.0.lock().expect("nobody panics while holding it").take()?;
+        let mut head = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+        for (name, value) in response.headers() {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        Some(Opening { head, ear })
+    }
+
+    /// Ends when the client closes or the person is gone.
+    pub async fn run(self, connection: TcpStream) {
+        let Opening { head, ear } = self;
+        let told = async {
+            let sent = write(&connection, &head).await;
+            drop(head);
+            if sent {
+                tell_all(ear, &connection).await;
+            }
+        };
+        tokio::select! {
+            () = told => {}
+            () = closed(&connection) => {}
+        }
+    }
+}
+
+async fn tell_all(mut ear: Box<dyn Ear>, connection: &TcpStream) {
     let mut say = event("hello", ear.seq());
+    let mut said = Instant::now() - COALESCE;
     loop {
-        if out.send(say.into_bytes()).await.is_err() {
+        if !write(connection, say.as_bytes()).await {
             return;
         }
         say = loop {
             let woken = tokio::select! {
-                woken = ear.heard().news.changed() => Some(woken),
-                () = tokio::time::sleep(KEEP_ALIVE) => None,
-                () = out.closed() => return,
+                () = ear.heard().changed() => true,
+                () = sleep_until(said + KEEP_ALIVE) => false,
             };
-            match woken {
-                Some(Err(_)) => return,
-                Some(Ok(())) => tokio::time::sleep(COALESCE).await,
-                None => {}
+            if woken {
+                sleep_until(said + COALESCE).await;
             }
-            let news = match woken {
-                Some(_) => *ear.heard().news.borrow_and_update(),
-                None => News::Nothing,
-            };
+            let news = ear.heard().take();
             match ear.tell(news) {
                 Told::Say(text) => break text,
                 Told::SayAndEnd(text) => {
                     // Whoever is gone as well misses nothing.
-                    let _ = out.send(text.into_bytes()).await;
+                    write(connection, text.as_bytes()).await;
                     return;
                 }
-                Told::Nothing if woken.is_none() => break ": keep-alive\n\n".to_owned(),
+                Told::Nothing if !woken => break ": keep-alive\n\n".to_owned(),
                 Told::Nothing => {}
             }
         };
+        said = Instant::now();
+    }
+}
+
+/// Whether all of it was taken.
+async fn write(connection: &TcpStream, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        match connection.try_write(bytes) {
+            Ok(len) => bytes = &bytes[len..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if connection.writable().await.is_err() {
+                    return false;
+                }
+            }
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Returns when the client has closed. What it sends meanwhile is nothing that it was asked for.
+async fn closed(connection: &TcpStream) {
+    let mut ignored = [0; 64];
+    while connection.readable().await.is_ok() {
+        match connection.try_read(&mut ignored) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
     }
 }

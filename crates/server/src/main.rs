@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    server::pages::ask();
     server::cli::run(std::env::args_os().skip(1).collect())
 }

@@ -1,12 +1,15 @@
 //! Starts the server and stops it: opens the data folder, starts the one loop, listens, and lets
 //! every request pass the same way in and out. What a request does is in the routes.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -22,13 +25,16 @@ use model::limits;
 use runtime::{Core, OpenError, Opened, Options, Pace};
 use storage::{DataDir, LogOptions, LsmStore, StorageError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use crate::app::{App, Inner, Settings, now, random_text, secret_hash};
+use crate::app::{App, Inner, LETTERS, Settings, now, random_u64, secret_hash};
 use crate::config::Config;
 use crate::health::{AskDisk, DiskNumbers};
+use crate::hub::Hub;
+use crate::live::Opening;
+use crate::metrics::Counts;
 use crate::problem::Problem;
 use crate::receipt::Signer;
 use crate::route::{Route, Who};
@@ -114,7 +120,7 @@ pub async fn start(config: Config) -> Result<Started, StartError> {
     let Folder { data, store, core, opened } = folder;
     tell_opened(&opened);
     let signer = Signer::open(&data.path().join("signing.key")).map_err(StartError::SigningKey)?;
-    let hub = Arc::new(crate::hub::Hub::default());
+    let hub = Arc::new(Hub::default());
     let pace = Pace {
         checkpoint_every: Duration::from_secs(u64::from(config.checkpoint_seconds)),
         ..Pace::default()
@@ -133,12 +139,13 @@ pub async fn start(config: Config) -> Result<Started, StartError> {
         limiter: crate::limiter::Limiter::default(),
         memory: crate::memory::Memory::default(),
         requests: crate::metrics::Requests::default(),
+        settled: crate::settled::Settled::default(),
     });
     first_keys(&app, &config).await.map_err(StartError::FirstKeys)?;
     let (stop, stopping) = watch::channel(false);
     let disk = ask_disk(&data, &store, &app);
-    let router = router(app.clone(), routes(disk), stopping.clone());
-    let serving = tokio::spawn(accept(listener, router, stopping));
+    let router = router(app.clone(), routes(disk));
+    let serving = tokio::spawn(accept(listener, router, app.hub.clone(), stopping));
     tracing::info!(%addr, url = app.settings.public_url, "listening");
     Ok(Started { addr, app, opened, stop, serving, running, data })
 }
@@ -253,13 +260,11 @@ pub fn routes(disk: AskDisk) -> Vec<Route> {
 }
 
 /// The router with all that every request passes.
-fn router(app: App, routes: Vec<Route>, stopping: watch::Receiver<bool>) -> Router {
-    let open: Arc<[&'static str]> = routes
-        .iter()
-        .filter(|route| matches!(route.who, Who::WriteKey | Who::Public))
-        .map(|route| route.path)
-        .collect();
-    let passing = Passing { app: app.clone(), open, stopping };
+fn router(app: App, routes: Vec<Route>) -> Router {
+    let passing = Arc::new(Passing {
+        routes: routes.iter().map(|route| (route.path, Passed::of(&app, route))).collect(),
+        unknown: Passed { counts: app.requests.of("none"), open: false, often: false },
+    });
     crate::route::router(routes)
         .fallback(crate::web::fallback)
         .method_not_allowed_fallback(|| async {
@@ -272,33 +277,56 @@ fn router(app: App, routes: Vec<Route>, stopping: watch::Receiver<bool>) -> Rout
         .with_state(app)
 }
 
-#[derive(Clone)]
+/// What is known of the routes before a request comes.
 struct Passing {
-    app: App,
-    /// Addresses that pages of other origins may call: they take a key or nothing, no cookie.
-    open: Arc<[&'static str]>,
-    stopping: watch::Receiver<bool>,
+    routes: HashMap<&'static str, Passed>,
+    /// Of requests that no route takes.
+    unknown: Passed,
 }
+
+struct Passed {
+    counts: Arc<Counts>,
+    /// Pages of other origins may call it: it takes a key or nothing, no cookie.
+    open: bool,
+    /// Machines call it many times a second, or every minute to see whether we live. What went
+    /// well there is no line in the log, unless details are asked for.
+    often: bool,
+}
+
+impl Passed {
+    fn of(app: &App, route: &Route) -> Passed {
+        let often = route.who == Who::WriteKey || OFTEN.contains(&route.path);
+        let open = matches!(route.who, Who::WriteKey | Who::Public);
+        Passed { counts: app.requests.of(route.path), open, often }
+    }
+}
+
+/// Beside the ways in.
+const OFTEN: [&str; 6] =
+    ["/healthz", "/readyz", "/metrics", "/v1/decisions", "/v1/me/page", "/v1/live"];
+/// An answer that takes longer is worth a line on any route.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What every request passes: a name for it, a limit on its time, panics and plain-text errors
 /// made into problems, headers, a line in the log, numbers. Neither the address's query nor any
 /// value of it is logged: both can hold what belongs to a person.
-async fn pass(passing: Passing, request: Request, next: Next) -> Response {
+async fn pass(passing: Arc<Passing>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = matched.unwrap_or_else(|| "none".into());
+    let matched = request.extensions().get::<MatchedPath>();
+    let known = matched.and_then(|path| passing.routes.get_key_value(path.as_str()));
+    let (route, passed) = known.map_or(("none", &passing.unknown), |(path, own)| (*path, own));
     let id = request_id(&request);
-    let open = passing.open.contains(&route.as_str());
-    let response = if open && method == Method::OPTIONS {
+    let shown = id.to_str().unwrap_or_default();
+    let response = if passed.open && method == Method::OPTIONS {
         preflight()
     } else {
         match tokio::time::timeout(REQUEST_WAIT, caught(next.run(request))).await {
             Ok(Ok(response)) => response,
             Ok(Err(())) => {
-                tracing::error!(request = id, route, "a handler panicked");
+                tracing::error!(request = shown, route, "a handler panicked");
                 Problem::new("internal", "the request could not be answered")
-                    .with("request", id.as_str().into())
+                    .with("request", shown.into())
                     .into_response()
             }
             Err(_) => Problem::new("busy", "it took longer than 120 seconds")
@@ -307,35 +335,50 @@ async fn pass(passing: Passing, request: Request, next: Next) -> Response {
         }
     };
     let mut response = as_problem(response).await;
-    add_headers(&mut response, &id, open);
+    add_headers(&mut response, id.clone(), passed.open);
     let status = response.status().as_u16();
-    let micros = begun.elapsed().as_micros() as u64;
-    // Callers can invent methods; the numbers hold only those that exist.
-    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE];
-    let named = if known.contains(&method) { method.as_str() } else { "OTHER" };
-    passing.app.requests.count(&format!("{named} {route}"), status, micros);
-    let quiet = matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics");
-    if quiet && status < 500 {
-        tracing::debug!(%method, route, status, micros, request = id, "answered");
+    let spent = begun.elapsed();
+    let micros = spent.as_micros() as u64;
+    passed.counts.count(&method, status, micros);
+    if passed.often && status < 400 && spent < SLOW {
+        tracing::debug!(%method, route, status, micros, request = shown, "answered");
     } else {
-        tracing::info!(%method, route, status, micros, request = id, "answered");
+        tracing::info!(%method, route, status, micros, request = shown, "answered");
     }
-    end_stream_at_stop(response, passing.stopping)
+    response
 }
 
 /// The caller's name for the request if it is a plain one, else a new one.
-fn request_id(request: &Request) -> String {
-    let given = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
-    let plain = |text: &&str| {
-        (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+fn request_id(request: &Request) -> HeaderValue {
+    let plain = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=64).contains(&bytes.len())
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'_')
     };
-    given.filter(plain).map_or_else(|| random_text(12), str::to_owned)
+    let given = request.headers().get("x-request-id").filter(plain);
+    given.cloned().unwrap_or_else(|| {
+        let id = new_request_id();
+        HeaderValue::from_bytes(&id).expect("letters and digits may stand in a header")
+    })
+}
+
+/// It tells requests apart and is no secret, so each thread asks the system for a beginning only.
+fn new_request_id() -> [u8; 12] {
+    thread_local! {
+        static LAST: Cell<u64> = Cell::new(random_u64());
+    }
+    // SplitMix64: every number once, in no order that shows.
+    let mut number = LAST.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    LAST.set(number);
+    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^= number >> 31;
+    std::array::from_fn(|at| LETTERS[(number >> (at * 5)) as usize & 31])
 }
 
 /// `Err` when the handler panicked; the panic itself was printed where it happened.
 async fn caught(answer: impl Future<Output = Response>) -> Result<Response, ()> {
-    let mut answer = Box::pin(answer);
+    let mut answer = std::pin::pin!(answer);
     poll_fn(move |context| {
         // The future is dropped after a panic, so nobody sees what it left half done.
         match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
@@ -386,11 +429,9 @@ fn preflight() -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-fn add_headers(response: &mut Response, id: &str, open: bool) {
+fn add_headers(response: &mut Response, id: HeaderValue, open: bool) {
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert("x-request-id", id);
-    }
+    headers.insert("x-request-id", id);
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
@@ -407,47 +448,16 @@ fn add_headers(response: &mut Response, id: &str, open: bool) {
     }
 }
 
-/// A live stream ends by itself only when its page is closed; a stop must not wait for that.
-fn end_stream_at_stop(response: Response, stopping: watch::Receiver<bool>) -> Response {
-    let stream = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if !stream {
-        return response;
-    }
-    let stopped = Box::pin(async move {
-        let mut stopping = stopping;
-        // An error means that the server is gone, which ends the stream as well.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    });
-    response.map(|inner| Body::new(UntilStop { inner, stopped }))
-}
-
-struct UntilStop {
-    inner: Body,
-    stopped: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl axum::body::HttpBody for UntilStop {
-    type Data = axum::body::Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-        if self.stopped.as_mut().poll(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        std::pin::Pin::new(&mut self.inner).poll_frame(context)
-    }
-}
-
 /// Takes connections until the stop, then waits for those that run.
-async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    hub: Arc<Hub>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    connections.spawn(until_stop(hub.spread(), stopping.clone()));
     loop {
         let permit = room.clone().acquire_owned().await.expect("it is never closed");
         let accepted = tokio::select! {
@@ -464,50 +474,92 @@ async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Rece
             }
             None => break,
         };
-        let serving = connection(stream, peer, router.clone(), stopping.clone());
-        connections.spawn(async move {
-            serving.await;
-            drop(permit);
-        });
+        connections.spawn(connection(stream, peer, router.clone(), permit, stopping.clone()));
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
+    // Live streams have left the set and end by themselves; each holds its permit until it has.
+    let all = async {
+        while connections.join_next().await.is_some() {}
+        let _ = room.acquire_many(CONNECTIONS as u32).await;
+    };
     if tokio::time::timeout(STOP_WAIT, all).await.is_err() {
         tracing::warn!("some requests did not finish within 10 seconds and were cut off");
     }
 }
 
+/// A live stream ends by itself only when its page is closed; a stop must not wait for that.
+async fn until_stop(work: impl Future<Output = ()>, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        () = work => {}
+        // An error means that the server is gone, which ends it as well.
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Why the library has to let go of a connection: its answer is a stream.
+#[derive(Debug)]
+struct Taken;
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is a live stream now")
+    }
+}
+
+impl std::error::Error for Taken {}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    permit: OwnedSemaphorePermit,
     mut stopping: watch::Receiver<bool>,
 ) {
     // Small answers leave at once; a connection that refuses the option works all the same.
     let _ = stream.set_nodelay(true);
+    let opening = Arc::new(Mutex::new(None));
+    let to_open = opening.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
         let mut request = request.map(|body: hyper::body::Incoming| Body::new(body));
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let reads = *request.method() == Method::GET;
+        let (answer, to_open) = (router.clone().oneshot(request), to_open.clone());
+        async move {
+            let Ok(response) = answer.await;
+            match Opening::of(&response).filter(|_| reads) {
+                None => Ok(response),
+                Some(own) => {
+                    *to_open.lock().expect("nobody panics while holding it") = Some(own);
+                    Err(Taken)
+                }
+            }
+        }
     });
-    let serving = hyper::server::conn::http1::Builder::new()
+    let mut serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(serving);
     let finished = tokio::select! {
-        result = serving.as_mut() => Some(result),
+        result = &mut serving => Some(result),
         _ = stopping.wait_for(|stop| *stop) => None,
     };
     let result = match finished {
         Some(result) => result,
         None => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            Pin::new(&mut serving).graceful_shutdown();
+            (&mut serving).await
         }
     };
-    if let Err(error) = result {
+    let opening = opening.lock().expect("nobody panics while holding it").take();
+    if let Some(opening) = opening {
+        let stream = serving.into_parts().io.into_inner();
+        // A task of its own, which is as small as a stream, not as large as a request.
+        tokio::spawn(async move {
+            until_stop(opening.run(stream), stopping).await;
+            drop(permit);
+        });
+    } else if let Err(error) = result {
         // Clients go away at any point; that is not ours to repair.
         tracing::debug!(%error, "a connection ended early");
     }

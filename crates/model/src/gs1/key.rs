@@ -189,6 +189,22 @@ impl Subject {
         Subject { gtin, serial }
     }
 
+    /// From a path as nearly everybody writes it: `/01/` and 14 digits, or with `/21/` and a serial
+    /// of letters, digits, `-` and `_`. `None` says that it has to be read as a Digital Link, not
+    /// that it is none.
+    pub fn of_plain_path(path: &str) -> Option<Subject> {
+        let (gtin, rest) = path.strip_prefix("/01/")?.split_at_checked(14)?;
+        let gtin = gtin.parse().ok()?;
+        if rest.is_empty() {
+            return Some(Subject::model(gtin));
+        }
+        let serial = rest.strip_prefix("/21/")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let serial =
+            if serial.bytes().all(plain) { Serial::new(serial).ok()? } else { return None };
+        Some(Subject::unit(gtin, serial))
+    }
+
     pub fn is_unit(&self) -> bool {
         !self.serial.is_none()
     }
@@ -376,6 +392,39 @@ mod tests {
             let path = format!("/01/09520123456788/21/{serial}");
             assert_eq!(path.parse::<Subject>(), Err(KeyError::SubjectPath { at }), "{path}");
         }
+    }
+
+    #[test]
+    fn plain_paths_are_read_as_digital_links_are() {
+        use crate::gs1::{DigitalLink, ParseOptions};
+        let (mut read, mut left) = (0, 0);
+        for gtin in ["09520123456788", "00000002345673", "9520123456788", "09520123456789", "é"] {
+            for rest in [
+                "",
+                "/",
+                "/21/",
+                "/21/A-1_b",
+                "/21/A%2F",
+                "/21/A.b",
+                "/21/A?x=1",
+                "/10/L1",
+                "/21/A#b",
+                "/21/A/10/B",
+                "/21/A B",
+                "/21/123456789012345678901",
+            ] {
+                let path = format!("/01/{gtin}{rest}");
+                let link = DigitalLink::parse_target(&path, ParseOptions::default());
+                match Subject::of_plain_path(&path) {
+                    Some(subject) => {
+                        read += 1;
+                        assert_eq!(link.expect(&path).subject(), Some(subject), "{path}");
+                    }
+                    None => left += 1,
+                }
+            }
+        }
+        assert_eq!((read, left), (4, 56));
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //! repeats no alias, trait or property value, because refusals outlive a wipe.
 
 pub mod body;
+mod cursor;
 pub mod json;
 pub mod mapping;
 pub mod native;
 pub mod parts;
 pub mod routes;
 pub mod segment;
+#[cfg(test)]
+mod spoil;
 pub mod table;
 
 use model::limits;

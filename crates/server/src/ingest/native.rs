@@ -7,12 +7,15 @@
 
 use std::borrow::Cow;
 
+mod quick;
+
 use model::alias::{Alias, AliasKind};
 use model::id::{Digest, Time};
 use model::kind::Kind;
 use model::limits;
 use model::touch::{CHANNELS, Channel, Source, Touch};
 
+use super::cursor::Cursor;
 use super::json::{self, Fields, Items, Node, Place};
 use super::{Bad, Parsed, Problem, parts};
 
@@ -79,6 +82,18 @@ pub fn parse(
         return parse_lines(body, now, defaults);
     }
     let text = json::utf8(body)?.trim_ascii();
+    match parse_quickly(text, body, now, defaults) {
+        Some(parsed) => Ok(parsed),
+        None => parse_with_care(text, body, now, defaults),
+    }
+}
+
+fn parse_with_care(
+    text: &str,
+    body: &[u8],
+    now: Time,
+    defaults: &Defaults<'_>,
+) -> Result<Parsed, Problem> {
     let items = if text.starts_with('[') {
         serde_json::from_str::<Items<'_>>(text).map_err(|e| json::unreadable(&e))?.0
     } else {
@@ -88,7 +103,7 @@ pub fn parse(
     let mut place = Place::new(body);
     let mut parsed = Parsed { items: Vec::with_capacity(items.len()), write_key: None };
     for (index, item) in items.into_iter().enumerate() {
-        let result = parse_item(item, index, now, defaults);
+        let result = parse_item_with_care(item, index, now, defaults);
         parsed.items.push(result.map_err(|mut bad| {
             place.complete(&mut bad, item);
             bad
@@ -97,20 +112,54 @@ pub fn parse(
     Ok(parsed)
 }
 
+/// A body in one pass. `None` if it is not JSON, too long, or one item that wants more care.
+fn parse_quickly(text: &str, body: &[u8], now: Time, defaults: &Defaults<'_>) -> Option<Parsed> {
+    if !quick::is_for(defaults) {
+        return None;
+    }
+    let mut parsed = Parsed::default();
+    let mut place = Place::new(body);
+    let mut cursor = Cursor::new(text);
+    if !cursor.next_is(b'[') {
+        let touch = cursor.attempt(|cursor| quick::touch_at(cursor, 0, now, defaults))?;
+        parsed.items.push(Ok(touch));
+        return cursor.is_at_end().then_some(parsed);
+    }
+    cursor.items(|cursor, index, more| {
+        if index == 1 {
+            parsed.items.reserve(more);
+        }
+        let touch = cursor.attempt(|cursor| quick::touch_at(cursor, index, now, defaults));
+        parsed.items.push(match touch {
+            Some(touch) => Ok(touch),
+            None => {
+                let item = cursor.raw()?;
+                parse_item_with_care(item, index, now, defaults).map_err(|mut bad| {
+                    place.complete(&mut bad, item);
+                    bad
+                })
+            }
+        });
+        Some(())
+    })?;
+    cursor.is_at_end().then_some(parsed)
+}
+
 /// NDJSON if the header says so, or if the first line is a whole object and something follows it.
 fn is_ndjson(body: &[u8], content_type: Option<&str>) -> bool {
+    const NAMES: [&str; 5] = ["ndjson", "x-ndjson", "jsonl", "x-jsonlines", "jsonlines"];
     let essence = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
-    if ["ndjson", "x-ndjson", "jsonl", "x-jsonlines", "jsonlines"]
-        .iter()
-        .any(|name| essence.eq_ignore_ascii_case(&format!("application/{name}")))
+    if let Some((kind, name)) = essence.split_once('/')
+        && kind.eq_ignore_ascii_case("application")
+        && NAMES.iter().any(|own| name.eq_ignore_ascii_case(own))
     {
         return true;
     }
     let body = body.trim_ascii();
-    let Some(end) = body.iter().position(|byte| *byte == b'\n') else { return false };
     if body.first() != Some(&b'{') {
         return false;
     }
+    let Some(end) = memchr::memchr(b'\n', body) else { return false };
     let whole = |line: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
     // A broken first line is recognised by the whole second one.
     whole(&body[..end]) || {
@@ -150,6 +199,22 @@ fn parse_lines(body: &[u8], now: Time, defaults: &Defaults<'_>) -> Result<Parsed
 }
 
 fn parse_item(item: &str, index: usize, now: Time, defaults: &Defaults<'_>) -> Result<Touch, Bad> {
+    if quick::is_for(defaults) && item.len() <= limits::TOUCH_BYTES {
+        let mut cursor = Cursor::new(item);
+        let touch = quick::touch_at(&mut cursor, index, now, defaults);
+        if let Some(touch) = touch.filter(|_| cursor.is_at_end()) {
+            return Ok(touch);
+        }
+    }
+    parse_item_with_care(item, index, now, defaults)
+}
+
+fn parse_item_with_care(
+    item: &str,
+    index: usize,
+    now: Time,
+    defaults: &Defaults<'_>,
+) -> Result<Touch, Bad> {
     let read = || {
         hold_size(item.len())?;
         touch_of(json::read(item)?, index, now, defaults)
@@ -363,16 +428,19 @@ fn id_of(
 ) -> Result<Digest, Bad> {
     let source = defaults.source.name().as_bytes();
     let owner = defaults.aliases.and_then(|aliases| aliases.first()).map(Alias::to_string);
-    let owner = owner.unwrap_or_default();
+    let owner = owner.as_deref().unwrap_or("").as_bytes();
     let kind = if defaults.source == Source::File { touch.kind.as_str() } else { "" };
-    let realm = [source, owner.as_bytes(), kind.as_bytes()];
     if !id.is_null() {
-        return parts::message_id(&realm, id, "id");
+        return if owner.is_empty() && kind.is_empty() {
+            parts::message_id(&[source], id, "id")
+        } else {
+            parts::message_id(&[source, owner, kind.as_bytes()], id, "id")
+        };
     }
     Ok(match defaults.idempotency_key {
         Some(key) => {
             let index = (index as u64).to_le_bytes();
-            Digest::of(&[b"request", realm[0], realm[1], key.as_bytes(), &index])
+            Digest::of(&[b"request", source, owner, key.as_bytes(), &index])
         }
         None => Digest(0),
     })

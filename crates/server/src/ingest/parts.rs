@@ -12,9 +12,12 @@ use super::json::{self, Node};
 
 /// `/01/…/21/…`, or a whole Digital Link URI of any host.
 pub fn subject_of_link(text: &str, at: &str) -> Result<Subject, Bad> {
+    let text = text.trim();
+    if let Some(subject) = Subject::of_plain_path(text) {
+        return Ok(subject);
+    }
     let hint = "write /01/GTIN, /01/GTIN/21/SERIAL or {\"gtin\":\"…\",\"serial\":\"…\"}";
     let options = ParseOptions::default();
-    let text = text.trim();
     let link = if text.starts_with('/') {
         DigitalLink::parse_target(text, options)
     } else {
@@ -186,7 +189,8 @@ pub fn message_id(realm: &[&[u8]], id: &Node<'_>, at: &str) -> Result<Digest, Ba
         let detail = format!("an id has 1 to {} bytes", limits::ALIAS_BYTES);
         return Err(Bad::new("bad_id", at, detail, "send a UUID, or leave it out"));
     }
-    let mut parts = realm.to_vec();
-    parts.push(text.as_bytes());
-    Ok(Digest::of(&parts))
+    Ok(match realm {
+        [realm] => Digest::of(&[realm, text.as_bytes()]),
+        _ => Digest::of(&[realm, &[text.as_bytes()]].concat()),
+    })
 }

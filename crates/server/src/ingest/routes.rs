@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,6 @@ use model::outcome::Outcome;
 use model::touch::Source;
 use serde_json::{Value as Json, json};
 
-use super::mapping::Mapping;
 use super::native::{self, Defaults};
 use super::segment::{self, Call};
 use super::{Bad, Parsed, body};
@@ -143,14 +143,16 @@ async fn segment_call(app: &App, call: Call, request: Request) -> Result<Respons
     }
     let bytes = read_body(&parts.headers, body).await?;
     let bytes = unpacked(&parts.headers, &bytes)?;
-    let mapping = mapping_of(app)?;
-    let parsed = segment::parse(call, &bytes, now(), &mapping)?;
+    let settled = app.settled();
+    let mapping = settled.mapping.as_ref();
+    let mapping = mapping.map_err(|bad| Problem::new("internal", bad.detail.clone()))?;
+    let parsed = segment::parse(call, &bytes, now(), mapping)?;
     if key.is_none() {
         key = parsed.write_key.as_deref().map(|text| known(app, text));
     }
     let scope = key.unwrap_or_else(|| Err(no_key()))?;
     submit(app, parsed, Source::Segment, scope).await?;
-    Ok(json_response(&json!({"success": true})))
+    Ok(([(header::CONTENT_TYPE, "application/json")], "{\"success\":true}").into_response())
 }
 
 async fn touches(app: &App, request: Request) -> Result<Response, Problem> {
@@ -166,7 +168,7 @@ async fn touches(app: &App, request: Request) -> Result<Response, Problem> {
     };
     let parsed = native::parse(&bytes, text(&parts.headers, "content-type"), now(), &defaults)?;
     let results = submit(app, parsed, Source::Native, scope).await?;
-    Ok(json_response(&answer_of(&results)))
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer_of(&results)).into_response())
 }
 
 async fn settings(State(app): State<App>, Path(key): Path<String>) -> Result<Response, Problem> {
@@ -181,7 +183,7 @@ pub enum Became {
     /// Refused by the fold, which knows the state.
     RefusedByFold(Seq, &'static str, String),
     /// Not understood; kept under this place in the log.
-    Bad(Seq, Bad),
+    Bad(Seq, Box<Bad>),
 }
 
 /// Brings what was read to the log, refused items too, and says of each what became of it.
@@ -194,7 +196,8 @@ pub async fn submit(
     if parsed.items.is_empty() {
         return Ok(Vec::new());
     }
-    let mut bads = Vec::with_capacity(parsed.items.len());
+    // With its place in the request; mostly there is none.
+    let mut bads: Vec<(usize, Box<Bad>)> = Vec::new();
     let mut bodies = Vec::with_capacity(parsed.items.len());
     for item in parsed.items {
         match item {
@@ -203,57 +206,85 @@ pub async fn submit(
                 if touch.trusted && touch.id != Digest(0) {
                     // Whoever has the public key must not use up the ids of the company's own
                     // messages, such as the number of an order.
-                    touch.id = Digest::of(&[b"secret", &touch.id.0.to_be_bytes()]);
+                    touch.id = touch.id.apart();
                 }
                 bodies.push(Body::Touch(touch));
-                bads.push(None);
             }
             Err(mut bad) => {
                 let raw = std::mem::take(&mut bad.raw);
                 let (code, reason) = (bad.code.into(), bad.reason().into());
+                bads.push((bodies.len(), Box::new(bad)));
                 bodies.push(Body::Refused { source, code, reason, raw });
-                bads.push(Some(bad));
             }
         }
     }
     let answers = app.engine.submit(bodies).await?;
-    let became = answers.into_iter().zip(bads).map(|((seq, outcome), bad)| match (bad, outcome) {
-        (Some(bad), _) => Became::Bad(seq, bad),
-        (None, Outcome::Accepted(_)) => Became::Accepted(seq),
-        (None, Outcome::Duplicate) => Became::Duplicate,
-        (None, Outcome::Refused(refusal)) => {
-            Became::RefusedByFold(seq, refusal.code, refusal.detail)
+    let mut bads = bads.into_iter().peekable();
+    let became = answers.into_iter().enumerate().map(|(place, (seq, outcome))| {
+        if let Some((_, bad)) = bads.next_if(|(own, _)| *own == place) {
+            return Became::Bad(seq, bad);
+        }
+        match outcome {
+            Outcome::Accepted(_) => Became::Accepted(seq),
+            Outcome::Duplicate => Became::Duplicate,
+            Outcome::Refused(refusal) => Became::RefusedByFold(seq, refusal.code, refusal.detail),
         }
     });
     Ok(became.collect())
 }
 
-/// The answer to native touches.
-pub fn answer_of(results: &[Became]) -> Json {
-    let (mut accepted, mut duplicates, mut refused) = (0, 0, 0);
-    let list: Vec<Json> = results
-        .iter()
-        .map(|became| match became {
+/// The answer to native touches, as JSON. Written as text: of a hundred touches nearly all have the
+/// same short answer, and a tree of values costs more than the reading of them.
+pub fn answer_of(results: &[Became]) -> String {
+    let count = |is: fn(&Became) -> bool| results.iter().filter(|became| is(became)).count();
+    let accepted = count(|became| matches!(became, Became::Accepted(_)));
+    let duplicates = count(|became| matches!(became, Became::Duplicate));
+    let refused = results.len() - accepted - duplicates;
+    let mut out = String::with_capacity(128 + results.len() * 48);
+    out.push_str("{\"accepted\":");
+    push_number(&mut out, accepted as u64);
+    out.push_str(",\"duplicates\":");
+    push_number(&mut out, duplicates as u64);
+    out.push_str(",\"refused\":");
+    push_number(&mut out, refused as u64);
+    out.push_str(",\"results\":[");
+    for (at, became) in results.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        match became {
             Became::Accepted(seq) => {
-                accepted += 1;
-                json!({"status": "accepted", "seq": seq})
+                out.push_str("{\"seq\":");
+                push_number(&mut out, *seq);
+                out.push_str(",\"status\":\"accepted\"}");
             }
-            Became::Duplicate => {
-                duplicates += 1;
-                json!({"status": "duplicate"})
-            }
+            Became::Duplicate => out.push_str("{\"status\":\"duplicate\"}"),
             Became::RefusedByFold(seq, code, detail) => {
-                refused += 1;
-                json!({"status": "refused", "seq": seq, "code": code, "detail": detail})
+                let refusal = json!({"status": "refused", "seq": seq, "code": code,
+                    "detail": detail});
+                out.push_str(&refusal.to_string());
             }
             Became::Bad(seq, bad) => {
-                refused += 1;
-                json!({"status": "refused", "seq": seq, "code": bad.code, "detail": bad.detail,
-                    "at": bad.at, "hint": bad.hint, "line": bad.line, "column": bad.column})
+                let refusal = json!({"status": "refused", "seq": seq, "code": bad.code,
+                    "detail": bad.detail, "at": bad.at, "hint": bad.hint, "line": bad.line,
+                    "column": bad.column});
+                out.push_str(&refusal.to_string());
             }
-        })
-        .collect();
-    json!({"accepted": accepted, "duplicates": duplicates, "refused": refused, "results": list})
+        }
+    }
+    out.push_str("]}");
+    out
+}
+
+fn push_number(out: &mut String, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    while at == digits.len() || number > 0 {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
 }
 
 /// As the browser SDK reads it: where to send, and that it shall measure nothing for others.
@@ -276,11 +307,6 @@ fn settings_of(key: &str, public_url: &str) -> Json {
         "remotePlugins": [],
         "edgeFunction": {},
     })
-}
-
-fn mapping_of(app: &App) -> Result<Mapping, Problem> {
-    let state = app.engine.state();
-    Mapping::new(state.mapping()).map_err(|bad| Problem::new("internal", bad.detail))
 }
 
 /// `Authorization`, Basic or Bearer, or `?writeKey=`.
@@ -310,10 +336,10 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// hear that it is: who writes on is not listening, and sees only a broken connection.
 const DISCARDED_BYTES: usize = 4 * limits::BODY_BYTES;
 
-async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Vec<u8>, Problem> {
+async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Bytes, Problem> {
     let said: Option<usize> = text(headers, "content-length").and_then(|text| text.parse().ok());
     let fits = said.is_none_or(|len| len <= limits::BODY_BYTES);
-    let mut bytes = Vec::with_capacity(if fits { said.unwrap_or(0) } else { 0 });
+    let mut bytes = Vec::new();
     let mut len = 0;
     while let Some(frame) = body.frame().await {
         let frame =
@@ -321,6 +347,11 @@ async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Ve
         let Ok(data) = frame.into_data() else { continue };
         len += data.len();
         if fits && len <= limits::BODY_BYTES {
+            if said == Some(len) && bytes.is_empty() {
+                // All of it came at once.
+                return Ok(data);
+            }
+            bytes.reserve(said.unwrap_or(0).saturating_sub(bytes.len()));
             bytes.extend_from_slice(&data);
         } else if len > DISCARDED_BYTES {
             break;
@@ -330,7 +361,7 @@ async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Ve
         let problem = body::too_large(said.unwrap_or(len).max(len));
         return Err(problem.into());
     }
-    Ok(bytes)
+    Ok(bytes.into())
 }
 
 fn unpacked<'b>(headers: &HeaderMap, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, Problem> {
@@ -362,6 +393,7 @@ impl From<super::Problem> for Problem {
 mod tests {
     use axum::http::{HeaderValue, StatusCode};
 
+    use super::super::mapping::Mapping;
     use super::*;
 
     #[test]
@@ -400,9 +432,14 @@ mod tests {
     #[test]
     fn answers_count_and_keep_the_order() {
         let bad = Bad::new("bad_kind", "touches[2].kind", "the kind is missing", "name it");
-        let results = [Became::Accepted(12), Became::Duplicate, Became::Bad(14, bad)];
-        let answer = answer_of(&results);
-        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(1), &json!(1)));
+        let mut results =
+            vec![Became::Accepted(12), Became::Duplicate, Became::Bad(14, Box::new(bad))];
+        results.extend([Became::Accepted(0), Became::Accepted(u64::MAX)]);
+        let answer: Json = serde_json::from_str(&answer_of(&results)).expect("it is JSON");
+        assert_eq!((&answer["accepted"], &answer["refused"]), (&json!(3), &json!(1)));
+        assert_eq!(answer["results"][3]["seq"], 0);
+        assert_eq!(answer["results"][4]["seq"], u64::MAX);
+        assert_eq!(answer["duplicates"], 1);
         assert_eq!(answer["results"][0], json!({"status": "accepted", "seq": 12}));
         assert_eq!(answer["results"][2]["at"], "touches[2].kind");
     }

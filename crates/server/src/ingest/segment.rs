@@ -23,6 +23,7 @@ use model::limits;
 use model::touch::{Channel, Money, Source, Touch};
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::cursor::Cursor;
 use super::json::{self, Fields, Items, Name, Node, Place};
 use super::mapping::Mapping;
 use super::{Bad, Parsed, Problem, native, parts};
@@ -80,6 +81,84 @@ pub fn parse(call: Call, body: &[u8], now: Time, mapping: &Mapping) -> Result<Pa
     if !call.is_many() {
         return parse_one(call, text, now, mapping);
     }
+    match parse_quickly(call, text, body, now, mapping) {
+        Some(parsed) => Ok(parsed),
+        None => parse_with_care(call, text, body, now, mapping),
+    }
+}
+
+/// A batch in one pass. `None` if it is not JSON, too long, or not written as batches are: its list
+/// once, and behind it nothing that has a list, so that what stands around the items is known
+/// before they are read, on whichever side it stands.
+fn parse_quickly(
+    call: Call,
+    text: &str,
+    body: &[u8],
+    now: Time,
+    mapping: &Mapping,
+) -> Option<Parsed> {
+    let mut envelope = Envelope::default();
+    let mut cursor = Cursor::new(text);
+    let bare = cursor.next_is(b'[');
+    if !bare {
+        cursor.need(b'{')?;
+        loop {
+            let name = cursor.text()?;
+            cursor.need(b':')?;
+            if name == "batch" {
+                break;
+            }
+            envelope.set(&name, &mut cursor)?;
+            cursor.need(b',')?;
+        }
+        let mut tail = cursor.behind_last(b']')?;
+        while tail.take(b',') {
+            let name = tail.text()?;
+            tail.need(b':')?;
+            if name == "batch" {
+                return None;
+            }
+            envelope.set(&name, &mut tail)?;
+        }
+        tail.need(b'}')?;
+        if !tail.is_at_end() {
+            return None;
+        }
+    }
+    let around = envelope.around(call, now, mapping);
+    let write_key = envelope.write_key.text().map(Box::from);
+    let mut parsed = Parsed { items: Vec::new(), write_key };
+    let mut place = Place::new(body);
+    cursor.items(|cursor, index, more| {
+        if index == 1 {
+            parsed.items.reserve(more);
+        }
+        let (item, said) = cursor.with_raw(|cursor| said_at(cursor, None))?;
+        let touch = said.and_then(|said| touch_of(said, &around).ok());
+        parsed.items.push(match touch {
+            Some(touch) => Ok(touch),
+            None => parse_item(item, &around).map_err(|bad| placed(bad, index, item, &mut place)),
+        });
+        Some(())
+    })?;
+    // What was read as the tail must be what follows the list.
+    let ended = if bare { cursor.is_at_end() } else { cursor.is_behind_last(b']') };
+    ended.then_some(parsed)
+}
+
+fn placed(bad: Bad, index: usize, item: &str, place: &mut Place<'_>) -> Bad {
+    let mut bad = bad.under(&format!("batch[{index}]"));
+    place.complete(&mut bad, item);
+    bad
+}
+
+fn parse_with_care(
+    call: Call,
+    text: &str,
+    body: &[u8],
+    now: Time,
+    mapping: &Mapping,
+) -> Result<Parsed, Problem> {
     let mut envelope = Envelope::default();
     if text.starts_with('[') {
         let items = serde_json::from_str::<Items<'_>>(text).map_err(|e| json::unreadable(&e))?;
@@ -92,33 +171,32 @@ pub fn parse(call: Call, body: &[u8], now: Time, mapping: &Mapping) -> Result<Pa
         let hint = "send {\"batch\":[{\"type\":\"track\",…}]}";
         return Err(Problem::new(400, "bad_json", detail, hint));
     };
-    let around = Around {
-        call: None,
-        import: call == Call::Import,
-        context: envelope.context.fields().unwrap_or(&[]),
-        sent_at: json::time_of(&envelope.sent_at),
-        now,
-        mapping,
-    };
+    let around = envelope.around(call, now, mapping);
     let mut place = Place::new(body);
     let mut parsed = Parsed {
         items: Vec::with_capacity(items.len()),
         write_key: envelope.write_key.text().map(Box::from),
     };
     for (index, item) in items.into_iter().enumerate() {
-        parsed.items.push(parse_item(item, &around).map_err(|bad| {
-            let mut bad = bad.under(&format!("batch[{index}]"));
-            place.complete(&mut bad, item);
-            bad
-        }));
+        let touch = parse_item(item, &around);
+        parsed.items.push(touch.map_err(|bad| placed(bad, index, item, &mut place)));
     }
     Ok(parsed)
 }
 
 fn parse_one(call: Call, text: &str, now: Time, mapping: &Mapping) -> Result<Parsed, Problem> {
-    serde_json::from_str::<IgnoredAny>(text).map_err(|e| json::unreadable(&e))?;
     let around =
         Around { call: Some(call), import: false, context: &[], sent_at: None, now, mapping };
+    let mut cursor = Cursor::new(text);
+    if let Some(said) = cursor.attempt(|cursor| said_at(cursor, Some(call)))
+        && cursor.is_at_end()
+    {
+        let write_key = said.write_key.text().map(Box::from);
+        if let Ok(touch) = touch_of(said, &around) {
+            return Ok(Parsed { items: vec![Ok(touch)], write_key });
+        }
+    }
+    serde_json::from_str::<IgnoredAny>(text).map_err(|e| json::unreadable(&e))?;
     // Read once more for the key alone: a body is small, and the key is needed even if the item
     // is refused.
     let write_key = match json::read(text) {
@@ -155,6 +233,30 @@ struct Envelope<'a> {
     write_key: Node<'a>,
 }
 
+impl<'a> Envelope<'a> {
+    /// Reads the value of a field that is not the list.
+    fn set(&mut self, name: &str, cursor: &mut Cursor<'a>) -> Option<()> {
+        match name {
+            "context" => self.context = cursor.node()?,
+            "sentAt" => self.sent_at = cursor.node()?,
+            "writeKey" => self.write_key = cursor.node()?,
+            _ => drop(cursor.raw()?),
+        }
+        Some(())
+    }
+
+    fn around<'c>(&'c self, call: Call, now: Time, mapping: &'c Mapping) -> Around<'c, 'a> {
+        Around {
+            call: None,
+            import: call == Call::Import,
+            context: self.context.fields().unwrap_or(&[]),
+            sent_at: json::time_of(&self.sent_at),
+            now,
+            mapping,
+        }
+    }
+}
+
 impl<'de> de::Deserialize<'de> for Envelope<'de> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Envelope<'de>, D::Error> {
         struct EnvelopeVisitor;
@@ -188,7 +290,7 @@ impl<'de> de::Deserialize<'de> for Envelope<'de> {
 fn parse_item(item: &str, around: &Around<'_, '_>) -> Result<Touch, Bad> {
     let read = || {
         native::hold_size(item.len())?;
-        touch_of(Said::read(json::read(item)?, around)?, around)
+        touch_of(Said::read(json::read(item)?, around.call)?, around)
     };
     read().map_err(|bad: Bad| bad.with_raw(&self_contained(item, around)))
 }
@@ -215,6 +317,8 @@ fn self_contained<'i>(item: &'i str, around: &Around<'_, '_>) -> Cow<'i, [u8]> {
 #[derive(Default)]
 struct Said<'a> {
     call: Option<Call>,
+    /// Only of a call that came alone.
+    write_key: Node<'a>,
     message_id: Node<'a>,
     user_id: Node<'a>,
     anonymous_id: Node<'a>,
@@ -232,37 +336,52 @@ struct Said<'a> {
     context: Fields<'a>,
 }
 
+/// The item at the cursor, if it is said in an ordinary way.
+fn said_at<'a>(cursor: &mut Cursor<'a>, call: Option<Call>) -> Option<Said<'a>> {
+    let mut said = Said { call, ..Said::default() };
+    cursor.object(|cursor, name| {
+        let node = cursor.node()?;
+        said.set(&name, node, call).ok()
+    })?;
+    Some(said)
+}
+
 impl<'a> Said<'a> {
-    fn read(node: Node<'a>, around: &Around<'_, '_>) -> Result<Said<'a>, Bad> {
+    /// `call` is what the endpoint says.
+    fn read(node: Node<'a>, call: Option<Call>) -> Result<Said<'a>, Bad> {
         let Node::Map(fields) = node else {
             let detail = format!("a call is an object, this is {}", node.type_name());
             return Err(Bad::new("not_an_object", "", detail, "send {\"type\":\"track\",…}"));
         };
-        let mut said = Said { call: around.call, ..Said::default() };
+        let mut said = Said { call, ..Said::default() };
         for (name, node) in fields {
-            match &*name {
-                "type" if around.call.is_none() => {
-                    said.call = node.text().and_then(Call::of_item);
-                }
-                "messageId" => said.message_id = node,
-                "userId" => said.user_id = node,
-                "anonymousId" => said.anonymous_id = node,
-                "previousId" => said.previous_id = node,
-                "groupId" => said.group_id = node,
-                "event" => said.event = node,
-                "name" => said.name = node,
-                "category" => said.category = node,
-                "channel" => said.channel = node,
-                "timestamp" => said.timestamp = node,
-                "originalTimestamp" => said.original_timestamp = node,
-                "sentAt" => said.sent_at = node,
-                "properties" => said.properties = object(node, "properties")?,
-                "traits" => said.traits = object(node, "traits")?,
-                "context" => said.context = object(node, "context")?,
-                _ => {}
-            }
+            said.set(&name, node, call)?;
         }
         Ok(said)
+    }
+
+    fn set(&mut self, name: &str, node: Node<'a>, call: Option<Call>) -> Result<(), Bad> {
+        match name {
+            "type" if call.is_none() => self.call = node.text().and_then(Call::of_item),
+            "writeKey" => self.write_key = node,
+            "messageId" => self.message_id = node,
+            "userId" => self.user_id = node,
+            "anonymousId" => self.anonymous_id = node,
+            "previousId" => self.previous_id = node,
+            "groupId" => self.group_id = node,
+            "event" => self.event = node,
+            "name" => self.name = node,
+            "category" => self.category = node,
+            "channel" => self.channel = node,
+            "timestamp" => self.timestamp = node,
+            "originalTimestamp" => self.original_timestamp = node,
+            "sentAt" => self.sent_at = node,
+            "properties" => self.properties = object(node, "properties")?,
+            "traits" => self.traits = object(node, "traits")?,
+            "context" => self.context = object(node, "context")?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The times that it names: when it happened by the client's clock, and by ours.
@@ -370,11 +489,7 @@ fn kind_of(call: Call, said: &Said<'_>, mapping: &Mapping) -> Result<(Kind, bool
 /// Properties and traits, last, because the other parts were read from them.
 fn fill(touch: &mut Touch, call: Call, said: Said<'_>, keep_name: bool) -> Result<(), Bad> {
     let Said { mut properties, mut traits, context, .. } = said;
-    let mut add = |name: &'static str, node: Node<'_>| {
-        if !node.is_null() && json::get(&properties, name).is_none() {
-            properties.push((name.into(), node.to_owned_node()));
-        }
-    };
+    let mut add = |name: &'static str, node| adopt(&mut properties, name, node);
     match call {
         Call::Track if keep_name => add("event", said.event),
         Call::Page | Call::Screen => {
@@ -418,6 +533,13 @@ fn fill(touch: &mut Touch, call: Call, said: Said<'_>, keep_name: bool) -> Resul
     touch.traits = json::into_map(own, "traits", 0)?;
     touch.properties = json::into_map(properties, "properties", 0)?;
     Ok(())
+}
+
+/// A field of the item becomes a property, unless there is one of this name.
+fn adopt<'a>(properties: &mut Fields<'a>, name: &'static str, node: Node<'a>) {
+    if !node.is_null() && json::get(properties, name).is_none() {
+        properties.push((name.into(), node));
+    }
 }
 
 fn is_empty(node: &Node<'_>) -> bool {
@@ -505,8 +627,7 @@ fn channel_of(call: Call, said: &Said<'_>) -> Option<Channel> {
     let library = json::get(&said.context, "library");
     let name = library.and_then(|library| library.get("name").and_then(Node::text));
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        let name = name.to_ascii_lowercase();
-        let row = LIBRARIES.iter().find(|(part, _)| name.contains(part));
+        let row = LIBRARIES.iter().find(|(part, _)| contains(name, part));
         return Some(row.map_or(Channel::Server, |row| row.1));
     }
     match call {
@@ -514,6 +635,13 @@ fn channel_of(call: Call, said: &Said<'_>) -> Option<Channel> {
         Call::Screen => Some(Channel::App),
         _ => None,
     }
+}
+
+/// Whatever the case; `part` is in small letters. Made for short texts, of which there are many.
+fn contains(text: &str, part: &str) -> bool {
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    let mut places = text.windows(part.len());
+    places.any(|at| at[0] | 0x20 == part[0] && at.eq_ignore_ascii_case(part))
 }
 
 fn campaign_of(kind: &Kind, said: &Said<'_>) -> Option<Box<str>> {

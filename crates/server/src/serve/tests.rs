@@ -88,8 +88,7 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
 async fn whatever_goes_wrong_is_a_problem_and_has_a_name() {
     let scratch = Scratch::new("problems");
     let started = start(scratch.config()).await.expect("it starts");
-    let (_stop, stopping) = watch::channel(false);
-    let router = router(started.app.clone(), odd_routes(), stopping);
+    let router = router(started.app.clone(), odd_routes());
     for (method, path, size, status, code) in [
         ("GET", "/panics", 0, 500, "internal"),
         ("GET", "/number?a=b", 0, 400, "bad_request"),
@@ -113,8 +112,7 @@ async fn whatever_goes_wrong_is_a_problem_and_has_a_name() {
 async fn other_origins_may_call_with_a_key_and_nothing_else() {
     let scratch = Scratch::new("origins");
     let started = start(scratch.config()).await.expect("it starts");
-    let (_stop, stopping) = watch::channel(false);
-    let router = router(started.app.clone(), odd_routes(), stopping);
+    let router = router(started.app.clone(), odd_routes());
     let (status, headers, _) = ask(&router, request("OPTIONS", "/takes", "")).await;
     assert_eq!(status, 204);
     assert_eq!(headers["access-control-allow-origin"], "*");
@@ -129,8 +127,7 @@ async fn other_origins_may_call_with_a_key_and_nothing_else() {
 async fn a_request_keeps_its_callers_name_if_it_is_plain() {
     let scratch = Scratch::new("names");
     let started = start(scratch.config()).await.expect("it starts");
-    let (_stop, stopping) = watch::channel(false);
-    let router = router(started.app.clone(), odd_routes(), stopping);
+    let router = router(started.app.clone(), odd_routes());
     for (given, kept) in [("trace-7", true), ("a b", false), ("<x>", false)] {
         let mut request = request("GET", "/number", "");
         request.headers_mut().insert("x-request-id", given.parse().expect("a header"));

@@ -1,5 +1,6 @@
 use model::value::Value;
 
+use super::super::spoil::{Dice, spoil};
 use super::*;
 
 /// 2026-11-22T12:00:00Z
@@ -203,4 +204,48 @@ fn the_largest_batch_is_read_and_one_more_is_not() {
         let problem = parse(body.as_bytes(), None, NOON, &native()).expect_err("too many");
         assert_eq!((problem.status, problem.code), (413, "batch_too_large"));
     }
+}
+
+#[test]
+fn what_is_read_quickly_is_read_with_care_to_the_same() {
+    let one = r#"{"kind":"product.used","id":"0b1f-7","time":"2026-11-22T10:00:00.000Z",
+        "aliases":{"user":"u1","email":["Ann@Example.com","b@example.com"],"phone":"+49 30 1"},
+        "products":["/01/09506000134352/21/A-1",{"gtin":"9506000134352","serial":"B2"}],
+        "channel":"device","place":"berlin","money":{"amount":"49.90","currency":"eur"},
+        "location":{"lat":52.52000659999,"lon":13},"properties":{"pages":12,"b":{"c":[1,"x"]},
+        "a":"\u00e4\/"},"traits":{"plan":null},"state":{"ink":0.5}}"#;
+    let two = r#"{"kind":"coffee.brewed","aliases":"user:u2","gtin":9506000134352,"serial":"C",
+        "time":1795348800000,"campaign":"spring","money":"5 USD","place":null}"#;
+    let bodies = [format!("[{one},{two}]"), format!(" [ {two} ,{one} ] "), two.to_owned()];
+    let mut dice = Dice(13);
+    let (mut same, mut left, mut refused) = (0, 0, 0);
+    for round in 0..40_000 {
+        let whole = bodies[round % bodies.len()].as_bytes();
+        let body = if round < 3 { whole.to_vec() } else { spoil(&mut dice, whole) };
+        let Ok(text) = json::utf8(&body) else { continue };
+        let text = text.trim_ascii();
+        let mut defaults = Defaults::of(Source::Native);
+        defaults.trusted = round % 2 == 0;
+        defaults.idempotency_key = (round % 5 == 0).then_some("key");
+        let careful = parse_with_care(text, &body, NOON, &defaults);
+        match parse_quickly(text, &body, NOON, &defaults) {
+            Some(quick) => {
+                let careful = careful.unwrap_or_else(|problem| panic!("{problem:?}: {text}"));
+                assert_eq!(quick.items, careful.items, "{text}");
+                same += 1;
+                refused += quick.refused();
+                assert!(round >= 3 || quick.refused() == 0, "{quick:?}");
+            }
+            None => {
+                assert!(round >= 3);
+                left += 1;
+            }
+        }
+        let lines = text.replace('\n', " ");
+        for line in lines.split("},{") {
+            let careful = parse_item_with_care(line, 3, NOON, &defaults);
+            assert_eq!(parse_item(line, 3, NOON, &defaults), careful, "{line}");
+        }
+    }
+    assert!(same > 2_000 && left > 5_000 && refused > 500, "{same} {left} {refused}");
 }

@@ -4,6 +4,7 @@ use model::alias::AliasKind;
 use model::touch::Channel;
 use model::value::Value;
 
+use super::super::spoil::{Dice, spoil};
 use super::*;
 
 /// 2026-11-22T12:00:00Z
@@ -469,18 +470,6 @@ fn every_call_of_the_published_spec_is_understood() {
     assert_eq!(events, 25);
 }
 
-/// Small numbers from a seed, so that a failing run can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-}
-
 const TYPICAL: &str = r#"{"timestamp":"2026-11-22T06:01:44.922Z","integrations":{},
 "event":"Order Completed","type":"track","properties":{"order_id":"50314b8e","total":27.5,
 "currency":"USD","products":[{"product_id":"9506000134352","serial":"A1","sku":"45790-32",
@@ -493,46 +482,10 @@ const TYPICAL: &str = r#"{"timestamp":"2026-11-22T06:01:44.922Z","integrations":
 #[test]
 fn no_input_panics() {
     let whole = format!(r#"{{"batch":[{TYPICAL},{TYPICAL}],"sentAt":"2026-11-22T06:01:45Z"}}"#);
-    let tokens: [&[u8]; 16] = [
-        b"null",
-        b"\"\"",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b",",
-        b":",
-        b"-1",
-        b"1e308",
-        b"\\u0000",
-        b"\\ud800",
-        b"99999999999999999999",
-        b"\"userId\"",
-        b"\xff",
-        b"true",
-    ];
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let (mut read, mut refused) = (0, 0);
     for _ in 0..4_000 {
-        let mut body = whole.clone().into_bytes();
-        for _ in 0..=dice.roll(4) {
-            let at = dice.roll(body.len());
-            match dice.roll(4) {
-                0 => body[at] = dice.roll(256) as u8,
-                1 => body.truncate(at.max(1)),
-                2 => {
-                    let end = (at + dice.roll(12)).min(body.len());
-                    body.drain(at..end);
-                    if body.is_empty() {
-                        body.push(b'{');
-                    }
-                }
-                _ => {
-                    let token = tokens[dice.roll(tokens.len())];
-                    body.splice(at..at, token.iter().copied());
-                }
-            }
-        }
+        let body = spoil(&mut dice, whole.as_bytes());
         for call in [Call::Batch, Call::Track] {
             if let Ok(parsed) = parse(call, &body, NOON, &Mapping::default()) {
                 read += 1;
@@ -543,6 +496,67 @@ fn no_input_panics() {
         let _ = native::parse(&body, None, NOON, &defaults);
     }
     assert!(read > 500 && refused > 100, "{read} bodies read, {refused} items refused");
+}
+
+#[test]
+fn what_is_read_quickly_is_read_with_care_to_the_same() {
+    let mapping = Mapping::new([("Order Completed", "order.updated")]).expect("a mapping");
+    let page = r#"{"type":"page","name":"Home","anonymousId":"a\u00e4","messageId":"m1",
+        "properties":{"url":"https://shop.example/01/09506000134352?utm_campaign=spring",
+        "value":12.50,"deep":{"b":[1,-0.0,1e3,"x"],"a":null}},"context":{"page":{"search":""},
+        "location":{"latitude":52.52000659999,"longitude":13.4},"library":{"name":"analytics.js"}}}"#;
+    let bodies = [
+        format!(r#"{{"batch":[{TYPICAL},{page}],"sentAt":"2026-11-22T06:01:45Z"}}"#),
+        format!(r#"{{"context":{{"locale":"de"}},"writeKey":"wk_1","batch":[{page},{page}]}}"#),
+        format!("[{TYPICAL},{page}]"),
+    ];
+    let mut dice = Dice(7);
+    let (mut same, mut left, mut refused) = (0, 0, 0);
+    for round in 0..30_000 {
+        let whole = bodies[round % bodies.len()].as_bytes();
+        let body = if round < 3 { whole.to_vec() } else { spoil(&mut dice, whole) };
+        let Ok(text) = json::utf8(&body) else { continue };
+        let text = text.trim_ascii();
+        for call in [Call::Batch, Call::Import] {
+            let Some(quick) = parse_quickly(call, text, &body, NOON, &mapping) else {
+                assert!(round >= 3);
+                left += 1;
+                continue;
+            };
+            let careful = parse_with_care(call, text, &body, NOON, &mapping);
+            let careful = careful.unwrap_or_else(|problem| panic!("{problem:?}: {text}"));
+            assert_eq!(quick.items, careful.items, "{text}");
+            assert_eq!(quick.write_key, careful.write_key, "{text}");
+            same += 1;
+            refused += quick.refused();
+        }
+    }
+    assert!(same > 2_000 && left > 5_000 && refused > 500, "{same} {left} {refused}");
+}
+
+#[test]
+fn a_call_alone_is_read_as_one_in_a_batch() {
+    let mut dice = Dice(11);
+    let mut same = 0;
+    for _ in 0..10_000 {
+        let body = spoil(&mut dice, TYPICAL.as_bytes());
+        let alone = parse(Call::Track, &body, NOON, &Mapping::default());
+        let Some(Ok(touch)) = alone.ok().and_then(|parsed| parsed.items.into_iter().next()) else {
+            continue;
+        };
+        let text = json::utf8(&body).expect("it was read").trim_ascii();
+        let around = Around {
+            call: Some(Call::Track),
+            import: false,
+            context: &[],
+            sent_at: None,
+            now: NOON,
+            mapping: &Mapping::default(),
+        };
+        assert_eq!(parse_item(text, &around), Ok(touch), "{text}");
+        same += 1;
+    }
+    assert!(same > 1_000, "{same}");
 }
 
 /// Run by hand, in release: `cargo test --release -p server -- --ignored --nocapture parse_speed`
