@@ -26,8 +26,9 @@ const GROUP_BODIES: usize = 8_192;
 const GROUP_SUBMISSIONS: usize = 1_024;
 /// Bodies that may wait in all before new ones are turned away.
 const QUEUE_BODIES: usize = 100_000;
-/// Records of each kind that are encoded for a checkpoint between two groups.
-const CHECKPOINT_STEP: usize = 1_000;
+/// Records of each kind that are encoded for a checkpoint between two groups, so that nobody waits
+/// long; where many come, twice as many as have come, so that it ends.
+const CHECKPOINT_STEP: usize = 128;
 /// How long it takes until a record that nobody asks for is packed, at least.
 const SETTLE_ROUND: Duration = Duration::from_secs(15);
 /// Records of each kind that are looked at under one hold of the state's lock.
@@ -274,7 +275,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
                 bodies.push(own);
             }
             self.group(bodies, waiting)?;
-            self.checkpoint()?;
+            self.checkpoint(count)?;
             self.settle(count);
             if !go_on {
                 return Ok(());
@@ -331,7 +332,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         }
     }
 
-    fn checkpoint(&mut self) -> Result<(), StorageError> {
+    fn checkpoint(&mut self, come: usize) -> Result<(), StorageError> {
         let due = self.checkpoint_last.elapsed() >= self.pace.checkpoint_every;
         let waited = self.wipe_since.map(|since| since.elapsed());
         let wipe = waited.is_some_and(|waited| waited >= self.pace.checkpoint_after_wipe);
@@ -340,7 +341,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
             self.checkpoint_last = Instant::now();
             self.wipe_since = None;
         }
-        if let Some(batch) = self.core.checkpoint_step(CHECKPOINT_STEP) {
+        if let Some(batch) = self.core.checkpoint_step(CHECKPOINT_STEP.max(come * 2)) {
             self.write_behind(batch);
         }
         Ok(())
