@@ -71,6 +71,8 @@ pub(crate) struct Aliases {
     /// Taken away, while the store may still have them: in this epoch, and in the one before.
     gone: [FixedSet<Name>; 2],
     hand: usize,
+    /// Something has left the memory since the start.
+    left: bool,
     backing: Option<Arc<dyn Backing>>,
 }
 
@@ -100,6 +102,7 @@ impl Aliases {
             encoded: 0,
             gone: [FixedSet::default(), FixedSet::default()],
             hand: 0,
+            left: false,
             backing,
         }
     }
@@ -130,6 +133,17 @@ impl Aliases {
     pub fn supply(&mut self, name: &Name, bytes: &[u8]) {
         if let (true, Some(person)) = (self.is_away(name), person_in(bytes)) {
             self.put(Entry::new(*name, person, 0));
+        }
+    }
+
+    pub fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
+        self.supply(&row_key[1..].try_into().expect("keys are ours"), bytes);
+    }
+
+    /// As for a table.
+    pub fn all_supplied(&mut self) {
+        if !self.left {
+            self.parts.iter_mut().for_each(|part| part.complete = true);
         }
     }
 
@@ -221,6 +235,7 @@ impl Aliases {
         part.entries.retain(|entry| entry.epoch() != 0);
         if part.entries.len() < before {
             part.complete = false;
+            self.left = true;
             part.entries.shrink_to_fit(|own| hash(&own.name()));
         }
         self.count -= before - part.entries.len();

@@ -14,6 +14,9 @@ use crate::keys;
 use crate::state::{State, seen_key};
 use crate::table::row_key;
 
+/// The tables that are brought into memory after a start, as far as it reaches.
+pub const WARMED: [u8; 3] = [keys::ALIAS, keys::PERSON, keys::PRODUCT];
+
 /// Rows to read from the store.
 #[derive(Default)]
 pub struct Away {
@@ -87,6 +90,29 @@ impl State {
             }
         }
         away
+    }
+
+    /// Takes in rows of one of [`WARMED`] tables, before anybody asks for them. Only whoever also
+    /// folds may call it, with rows read since the last entry.
+    pub fn supply_rows<'a>(&mut self, rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        for (key, value) in rows {
+            match key[0] {
+                keys::PERSON => self.persons.supply_row(key, value),
+                keys::ALIAS => self.aliases.supply_row(key, value),
+                keys::PRODUCT => self.products.supply_row(key, value),
+                _ => unreachable!("no such table is warmed"),
+            }
+        }
+    }
+
+    /// All rows of this table were supplied.
+    pub fn all_supplied(&mut self, table: u8) {
+        match table {
+            keys::PERSON => self.persons.all_supplied(),
+            keys::ALIAS => self.aliases.all_supplied(),
+            keys::PRODUCT => self.products.all_supplied(),
+            _ => unreachable!("no such table is warmed"),
+        }
     }
 
     /// Takes in the rows that were read, in the order of the keys.

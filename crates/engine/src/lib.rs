@@ -29,7 +29,7 @@ mod timeline;
 mod timers;
 mod wipe;
 
-pub use away::Away;
+pub use away::{Away, WARMED};
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
 pub use decide::{bond_subject, consents_to, decide, decide_and_compare, nearest_place};
 pub use fold::{Change, Effects, EntryRef, Send, apply};

@@ -498,7 +498,7 @@ impl Grant {
 }
 
 impl Record for Person {
-    const HEAP: usize = 500;
+    const HEAP: usize = 280;
 
     fn near(&self) -> u64 {
         let bond = self.bonds.last().map_or(0, |bond| bond.touches);

@@ -164,6 +164,8 @@ pub struct Table<K, V> {
     gone: Vec<u32>,
     /// Where packing and leaving go on.
     hand: usize,
+    /// Something has left the memory since the start.
+    left: bool,
     backing: Option<Arc<dyn Backing>>,
 }
 
@@ -202,6 +204,7 @@ impl<K: Key, V: Record> Table<K, V> {
             saved: Rows::new(),
             gone: Vec::new(),
             hand: 0,
+            left: false,
             backing,
         }
     }
@@ -502,6 +505,7 @@ impl<K: Key, V: Record> Table<K, V> {
             let durable = slot.epoch <= self.durable;
             if leave && durable && self.backing.is_some() && !matches!(slot.held, Held::Gone) {
                 self.parts[Self::part_of(Self::hash(&slot.key))].complete = false;
+                self.left = true;
                 self.leave(spot);
             } else if let Held::Open(value) = &slot.held {
                 let mut out = Writer::new();
@@ -535,6 +539,20 @@ impl<K: Key, V: Record> Table<K, V> {
     pub fn supply(&mut self, key: &K, bytes: Box<[u8]>) {
         if self.is_away(key) {
             self.put(key.clone(), Held::Packed(bytes), 0);
+        }
+    }
+
+    /// A row of the store as [`Table::supply`] takes it.
+    pub fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
+        let key = K::read(&mut Reader::new(&row_key[1..])).expect("keys are ours");
+        self.supply(&key, bytes.into());
+    }
+
+    /// All rows of the store were supplied since the start: unless some have left again, a miss
+    /// need not ask the store any more.
+    pub fn all_supplied(&mut self) {
+        if !self.left {
+            self.parts.iter_mut().for_each(|part| part.complete = true);
         }
     }
 

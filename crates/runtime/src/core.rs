@@ -81,6 +81,15 @@ pub struct Core<D: Disk, S: Store + 'static> {
     checkpoint: Checkpoint,
     common: Writer,
     personal: Writer,
+    warming: Warming,
+}
+
+/// After a start, records are brought from the store before anybody asks for them.
+struct Warming {
+    /// Which of the tables.
+    table: usize,
+    /// The next row's key is at or behind this one.
+    from: Vec<u8>,
 }
 
 /// A checkpoint's way from the state to the store.
@@ -121,6 +130,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
             checkpoint: Checkpoint::None,
             common: Writer::new(),
             personal: Writer::new(),
+            warming: Warming { table: 0, from: Vec::new() },
         };
         Ok((core, Opened { log: recovery, checkpoint, replayed }))
     }
@@ -280,6 +290,38 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         let looked = (state.records_here() as f64 * share.min(1.0)) as usize;
         let short = state.bytes_here() > self.options.memory;
         (looked + if short { come * 8 } else { 0 }).div_ceil(256)
+    }
+
+    /// Whether there may be rows that nobody has asked for yet, and memory for them.
+    pub fn is_warming(&self) -> bool {
+        self.warming.table < engine::WARMED.len()
+    }
+
+    /// Brings the next `count` rows into memory; ends for good when the memory is four fifths full.
+    pub fn warm(&mut self, count: usize) -> Result<(), StorageError> {
+        let Some(table) = engine::WARMED.get(self.warming.table) else { return Ok(()) };
+        if self.state.read().bytes_here() > self.options.memory / 5 * 4 {
+            self.warming.table = engine::WARMED.len();
+            return Ok(());
+        }
+        let from =
+            if self.warming.from.is_empty() { vec![*table] } else { self.warming.from.clone() };
+        let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(count);
+        self.store.scan(&from, &[*table + 1], false, &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            if rows.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let mut state = self.state.write();
+        state.supply_rows(rows.iter().map(|(key, value)| (&**key, &**value)));
+        if rows.len() < count {
+            state.all_supplied(*table);
+            self.warming = Warming { table: self.warming.table + 1, from: Vec::new() };
+        } else {
+            let mut next = rows.pop().expect("as many as asked").0;
+            next.push(0);
+            self.warming.from = next;
+        }
+        Ok(())
     }
 
     /// Packs the next `count` records of each kind that nobody asked for lately; over the memory's

@@ -33,6 +33,8 @@ const CHECKPOINT_STEP: usize = 128;
 const SETTLE_ROUND: Duration = Duration::from_secs(15);
 /// Records of each kind that are looked at under one hold of the state's lock.
 const SETTLE_AT_ONCE: usize = 256;
+/// Rows that are brought into memory after a start between two groups.
+const WARM_AT_ONCE: usize = 512;
 /// How long the loop sleeps when nobody wants anything: timers are late by this at most.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -241,7 +243,8 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
             // The loop's own come behind all that somebody waits for.
             let mut own: Vec<Body> = Vec::new();
             let mut go_on = true;
-            let wait = if self.core.is_checkpoint_encoding() { Duration::ZERO } else { IDLE };
+            let busy = self.core.is_checkpoint_encoding() || self.core.is_warming();
+            let wait = if busy { Duration::ZERO } else { IDLE };
             let mut next = self.inbox.recv_timeout(wait);
             let mut count = 0;
             loop {
@@ -277,6 +280,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
             self.group(bodies, waiting)?;
             self.checkpoint(count)?;
             self.settle(count);
+            self.core.warm(WARM_AT_ONCE)?;
             if !go_on {
                 return Ok(());
             }

@@ -135,11 +135,15 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "memory_mib",
         value: "MIB",
-        default: "1024",
-        about: "About how much memory records may take between checkpoints; the rest is read \
-                from the store when it is touched. 64 to 1048576.",
+        default: "auto",
+        about: "About how much memory records and blocks of the store may take; the rest is read \
+                from the store when it is touched. 64 to 1048576, or auto: half of what the \
+                machine, or the container, has.",
         set: |config, text| {
-            config.memory_mib = number(text, 64, 1_048_576)?;
+            config.memory_mib = match text {
+                "auto" => crate::pages::memory_mib() / 2,
+                text => number(text, 64, 1_048_576)?,
+            };
             Ok(())
         },
     },

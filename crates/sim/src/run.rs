@@ -240,6 +240,7 @@ impl Run {
         let batch = loop {
             let step = if self.closing { usize::MAX } else { 1 + self.load.dice.below(8) };
             self.core().settle(step);
+            self.core().warm(step).expect("the store in memory can be read");
             if let Some(batch) = self.core().checkpoint_step(step) {
                 break batch;
             }
