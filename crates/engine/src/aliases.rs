@@ -205,7 +205,7 @@ impl Aliases {
                         out.uint(person.0);
                     },
                 ),
-                None => rows.delete(&row(name)),
+                None => rows.delete(row(name)),
             }
         }
         self.encoded = upto;

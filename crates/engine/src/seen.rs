@@ -192,7 +192,7 @@ impl Seen {
         // The generation is written as a whole, so its loose rows go.
         self.fresh.clear();
         for number in 0..std::mem::take(&mut self.loose_rows) {
-            rows.delete(&row(LOOSE, self.generation, number));
+            rows.delete(row(LOOSE, self.generation, number));
         }
         let ids = std::mem::replace(&mut self.ids, Ids::new());
         let filter = Filter::new(ids.count);

@@ -259,7 +259,7 @@ impl Blocks {
         self.flushing = std::mem::take(&mut self.fresh);
         self.encoded = 0;
         self.dropping = std::mem::take(&mut self.dropped);
-        self.dropping.iter().for_each(|number| rows.delete(&row(*number)));
+        self.dropping.iter().for_each(|number| rows.delete(row(*number)));
     }
 
     /// Gives up to `max` more rows; true when there are none left.
@@ -269,7 +269,7 @@ impl Blocks {
         for at in self.encoded..upto {
             // One that was dropped since the checkpoint began is deleted by the next one.
             if let Some(bytes) = &self.flushing[at] {
-                rows.put(&row(first + at as u64), bytes);
+                rows.put(row(first + at as u64), bytes);
             }
         }
         self.encoded = upto;
@@ -293,12 +293,11 @@ impl Blocks {
                 std::ops::ControlFlow::Continue(())
             });
         }
-        let mut number = self.first_flushing();
-        for bytes in self.flushing.iter().chain(&self.fresh) {
+        let here = self.flushing.iter().chain(&self.fresh);
+        for (number, bytes) in (self.first_flushing()..).zip(here) {
             if let Some(bytes) = bytes {
                 add(&row(number), bytes);
             }
-            number += 1;
         }
     }
 }

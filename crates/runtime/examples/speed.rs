@@ -173,7 +173,8 @@ fn run(what: &str, core: &mut Real, bodies: Vec<Body>, now: &mut Time) {
     }
     let spent = begun.elapsed().as_secs_f64();
     println!(
-        "{what}: {count} in {spent:.2} s, {:.0}/s, longest group {:.1} ms, {checkpoints} checkpoints",
+        "{what}: {count} in {spent:.2} s, {:.0}/s, longest group {:.1} ms, \
+         {checkpoints} checkpoints",
         count as f64 / spent,
         longest * 1e3
     );

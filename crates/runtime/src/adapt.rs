@@ -188,7 +188,8 @@ mod tests {
         let (mut log, _) = Log::open(SimDisk::new(), LogOptions::default()).unwrap();
         let (mut common, mut personal) = (Writer::new(), Writer::new());
         for n in 0..5_000 {
-            (common.clear(), personal.clear());
+            common.clear();
+            personal.clear();
             let tag = Body::RefusedDone { seq: n }.write(Time(7), &mut common, &mut personal);
             log.append(7, tag, common.as_bytes(), personal.as_bytes());
         }

@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(config.backup_days, 7);
         assert_eq!(config.company, "From outside");
         assert_eq!(config.listen.port(), 3);
-        assert_eq!(config.memory_mib, 1024, "the default");
+        assert_eq!(config.memory_mib, crate::pages::memory_mib() / 2, "the default");
     }
 
     #[test]

@@ -154,8 +154,8 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
     for round in 0..8 {
         let mut batch = Rows::new();
         filler(&mut batch, round);
-        batch.put(PERSON.to_vec(), format!("record {round}"));
-        batch.put(keyed.clone(), PERSON.to_vec());
+        batch.put(PERSON, format!("record {round}"));
+        batch.put(keyed.clone(), PERSON);
         // Overwritten in a later round, never deleted.
         let mut value = vec![round as u8; 300];
         if round < 7 {
@@ -166,7 +166,7 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
     }
     assert!(traces(folder.path()) >= 3, "the search must find what is there");
     let mut batch = Rows::new();
-    batch.delete(PERSON.to_vec());
+    batch.delete(PERSON);
     batch.delete(keyed);
     store.commit(&batch).unwrap();
     assert!(traces(folder.path()) >= 3, "a delete alone leaves the old tables");
@@ -179,7 +179,7 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
     drop(store);
     let store = lsm(folder.path());
     let mut batch = Rows::new();
-    batch.put("y", PERSON.to_vec());
+    batch.put("y", PERSON);
     store.commit(&batch).unwrap();
     store.purge().unwrap();
     assert!(traces(folder.path()) > 0, "what is not deleted stays");

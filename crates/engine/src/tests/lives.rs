@@ -269,7 +269,7 @@ fn a_new_version_carries_people_over_by_its_rule() {
     let person = world.person("user:u1");
     let (journey, stage) =
         crate::journey_and_stage(&world.state, person, subject("model")).unwrap();
-    assert_eq!((&*journey.name, &*stage), ("thing", "keen"));
+    assert_eq!((&*journey.name, stage), ("thing", "keen"));
     expect![[r#"
         user:u1 | page.viewed of=model
           p7 model prospect keen

@@ -106,7 +106,8 @@ fn stage(state: &Folded, person: PersonId, subject: Subject) -> Json {
 
 fn whole(state: &Folded, person: PersonId, subject: Subject, bond: &Bond) -> Json {
     let moves = bond.moves.iter().map(|own| {
-        json!({ "stage": state.text(own.stage), "time": json::time(own.time), "by": own.by, "seq": own.seq })
+        let (stage, time) = (state.text(own.stage), json::time(own.time));
+        json!({ "stage": stage, "time": time, "by": own.by, "seq": own.seq })
     });
     let timers = bond
         .timers
