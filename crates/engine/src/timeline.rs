@@ -55,10 +55,6 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    pub fn is_empty(&self) -> bool {
-        self.last == 0
-    }
-
     /// `seq` is not smaller than all that it has; what it has already it does not take again.
     pub fn push(&mut self, seq: Seq, blocks: &mut Blocks) {
         if seq <= self.last {

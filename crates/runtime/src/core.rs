@@ -283,13 +283,13 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         covered
     }
 
-    /// How often [`Core::settle`] is called now: for this share of all records, and so that as many
-    /// can leave as have come if memory is short.
-    pub fn settle_steps(&self, share: f64, come: usize) -> usize {
+    /// How many records of each kind to look at with [`Core::settle`] now: this share of all, and
+    /// more if memory is short, so that as many can leave as have come.
+    pub fn settle_count(&self, share: f64, come: usize) -> usize {
         let state = self.state.read();
         let looked = (state.records_here() as f64 * share.min(1.0)) as usize;
         let short = state.bytes_here() > self.options.memory;
-        (looked + if short { come * 8 } else { 0 }).div_ceil(256)
+        looked + if short { come * 8 } else { 0 }
     }
 
     /// Whether there may be rows that nobody has asked for yet, and memory for them.

@@ -360,7 +360,8 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         }
         self.settled_last = Instant::now();
         let share = since.as_secs_f64() / SETTLE_ROUND.as_secs_f64();
-        for _ in 0..self.core.settle_steps(share, come) {
+        let count = self.core.settle_count(share, come);
+        for _ in 0..count.div_ceil(SETTLE_AT_ONCE) {
             self.core.settle(SETTLE_AT_ONCE);
         }
     }
