@@ -12,7 +12,7 @@ use model::touch::Touch;
 use crate::aliases::{Name, name_of, row};
 use crate::keys;
 use crate::state::{State, seen_key};
-use crate::table::row_key;
+use crate::table::{Key, Record, Spot, Table, row_key};
 
 /// The tables that are brought into memory after a start, as far as it reaches.
 pub const WARMED: [u8; 3] = [keys::ALIAS, keys::PERSON, keys::PRODUCT];
@@ -47,48 +47,55 @@ impl Away {
     pub fn near(&self) -> u64 {
         self.near
     }
+
+    /// Looks at what is in memory of these, and notes what is not.
+    fn look<K: Key + Copy, V: Record>(
+        &mut self,
+        table: &Table<K, V>,
+        keys: &[K],
+        number: u8,
+        what: fn(K) -> What,
+    ) {
+        let spots: Vec<Option<Spot>> = keys.iter().map(|key| table.spot(key)).collect();
+        let here = spots.iter().flatten();
+        let near = here.map(|spot| table.near(*spot)).fold(0, u64::wrapping_add);
+        self.near = self.near.wrapping_add(near);
+        let elsewhere = keys.iter().zip(&spots).filter(|(_, spot)| spot.is_none());
+        for (key, _) in elsewhere.filter(|(key, _)| table.is_away(key)) {
+            self.rows.push((what(*key), row_key(number, key)));
+        }
+    }
 }
 
 impl State {
     /// What these entries will ask for first. Persons that only an alias in the store leads to are
     /// found in a second round.
+    ///
+    /// Each loop does one thing for all of the entries: so the processor waits for many places of
+    /// the memory at once, where the fold waits for one behind the other.
     pub fn away<'a>(&self, bodies: impl Iterator<Item = &'a Body>) -> Away {
-        let mut away = Away::default();
-        let mut persons: Vec<PersonId> = Vec::new();
-        for touch in bodies.filter_map(as_touch) {
-            let seen = self.seen.contains_new(seen_key(touch.id));
-            away.near = away.near.wrapping_add(u64::from(seen));
-            for alias in &touch.aliases {
-                let name = name_of(alias);
-                match self.aliases.here(&name) {
-                    Some(person) => persons.push(person),
-                    None if self.aliases.is_away(&name) => {
-                        away.rows.push((What::Alias(name), row(&name).to_vec()));
-                    }
-                    None => {}
-                }
-            }
-            for subject in touch.products.iter().filter(|subject| subject.is_unit()) {
-                match self.products.look(subject) {
-                    Some(near) => away.near = away.near.wrapping_add(near),
-                    None if self.products.is_away(subject) => {
-                        let key = row_key(keys::PRODUCT, subject);
-                        away.rows.push((What::Product(*subject), key));
-                    }
-                    None => {}
-                }
-            }
+        let touches: Vec<&Touch> = bodies.filter_map(as_touch).collect();
+        let near: u64 = touches.iter().map(|touch| touch.near()).sum();
+        let ids: Vec<u64> = touches.iter().map(|touch| seen_key(touch.id)).collect();
+        let seen = ids.iter().filter(|id| self.seen.contains_new(**id)).count();
+        let mut away = Away { rows: Vec::new(), near: near.wrapping_add(seen as u64) };
+
+        let aliases = touches.iter().flat_map(|touch| &touch.aliases);
+        let names: Vec<Name> = aliases.map(name_of).collect();
+        let owners: Vec<Option<PersonId>> =
+            names.iter().map(|name| self.aliases.here(name)).collect();
+        let strangers = names.iter().zip(&owners).filter(|(_, owner)| owner.is_none());
+        for (name, _) in strangers.filter(|(name, _)| self.aliases.is_away(name)) {
+            away.rows.push((What::Alias(*name), row(name).to_vec()));
         }
+
+        let mut persons: Vec<PersonId> = owners.into_iter().flatten().collect();
         persons.dedup();
-        for person in persons {
-            match self.persons.look(&person) {
-                Some(near) => away.near = away.near.wrapping_add(near),
-                None if self.persons.is_away(&person) => {
-                    away.rows.push((What::Person(person), row_key(keys::PERSON, &person)));
-                }
-                None => {}
-            }
-        }
+        away.look(&self.persons, &persons, keys::PERSON, What::Person);
+
+        let subjects = touches.iter().flat_map(|touch| &touch.products);
+        let units: Vec<Subject> = subjects.filter(|subject| subject.is_unit()).copied().collect();
+        away.look(&self.products, &units, keys::PRODUCT, What::Product);
         away
     }
 
@@ -121,8 +128,8 @@ impl State {
             let Some(row) = row else { continue };
             match what {
                 What::Alias(name) => self.aliases.supply(name, &row),
-                What::Person(person) => self.persons.supply(person, row.into()),
-                What::Product(subject) => self.products.supply(subject, row.into()),
+                What::Person(person) => self.persons.supply(person, &row),
+                What::Product(subject) => self.products.supply(subject, &row),
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod decide;
 mod facts;
 mod fold;
 mod grants;
+mod heap;
 mod identity;
 pub mod journey;
 pub mod keys;

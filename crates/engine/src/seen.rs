@@ -93,9 +93,10 @@ fn part_of(id: u64) -> usize {
     (id >> (64 - PART_BITS)) as usize
 }
 
-/// The bits that are the same within a part go to where the table does not look.
+/// The bits that are the same within a part go to the middle: the table looks at the lowest ones
+/// for the place, and at the highest seven.
 fn hash(id: u64) -> u64 {
-    id.rotate_left(PART_BITS)
+    id.rotate_right(24)
 }
 
 impl Seen {

@@ -504,6 +504,15 @@ impl State {
         tables!(seen, blocks);
     }
 
+    /// Packs what was opened since the last time. Between entries; the sooner, the more of it is
+    /// still near the processor.
+    pub fn close(&mut self) {
+        macro_rules! tables {
+            ($($table:ident),*) => { $(self.$table.close();)* };
+        }
+        tables!(persons, products, codes, decisions, referrals, receipts, loose, topics);
+    }
+
     /// Packs what nobody asked for lately, looking at the next `count` records of each table; over
     /// `budget` bytes, what the store has leaves the memory.
     pub fn settle(&mut self, count: usize, budget: usize) {

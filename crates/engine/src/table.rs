@@ -20,6 +20,8 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use model::bytes::{Corrupt, Reader, Rows, Writer};
 
+use crate::heap::{Heap, Packed};
+
 /// A record's value: its byte form begins with a version number.
 pub trait Record: Sized {
     /// About what an open one takes on the heap beside itself, in bytes.
@@ -112,6 +114,8 @@ pub type FixedSet<K> = hashbrown::HashSet<K, Fixed>;
 /// Places are found in one of so many parts, so that growing one of them moves little at once.
 const PARTS: usize = 64;
 const CHUNK_BITS: usize = 12;
+/// Records of a checkpoint that are looked at, and then encoded.
+const ENCODED_AT_ONCE: usize = 64;
 
 /// Where a record is, until it leaves the memory. Not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +133,13 @@ struct Slot<K, V> {
 }
 
 enum Held<V> {
-    Open(Box<V>),
-    Packed(Box<[u8]>),
+    /// With its bytes as they were when it was packed last; they count while it is `clean`.
+    Open {
+        value: Box<V>,
+        packed: Option<Packed>,
+        clean: bool,
+    },
+    Packed(Packed),
     /// Deleted, and the store may still have it.
     Gone,
     /// Nothing is here.
@@ -151,8 +160,12 @@ pub struct Table<K, V> {
     free: Vec<u32>,
     /// Records that are in memory, deleted ones too.
     count: usize,
-    /// About what they take.
-    bytes: usize,
+    heap: Heap,
+    /// Those that were opened since they were packed last; some may have gone since.
+    opened: Vec<u32>,
+    /// How many are open.
+    open: usize,
+    scratch: Writer,
     epoch: u32,
     /// All changes up to this epoch are in the store.
     durable: u32,
@@ -196,7 +209,10 @@ impl<K: Key, V: Record> Table<K, V> {
             chunks: Vec::new(),
             free: Vec::new(),
             count: 0,
-            bytes: 0,
+            heap: Heap::default(),
+            opened: Vec::new(),
+            open: 0,
+            scratch: Writer::new(),
             epoch: 1,
             durable: 0,
             dirty: Vec::new(),
@@ -229,7 +245,8 @@ impl<K: Key, V: Record> Table<K, V> {
             Some(spot) => spot,
             None => {
                 let bytes = self.read(key)?;
-                self.put(key.clone(), Held::Packed(bytes.into()), 0)
+                let packed = self.heap.put(&bytes);
+                self.put(key.clone(), Held::Packed(packed), 0)
             }
         };
         self.unpack(spot).then_some(spot)
@@ -238,8 +255,8 @@ impl<K: Key, V: Record> Table<K, V> {
     /// For reading.
     pub fn at(&self, spot: Spot) -> Option<Found<'_, V>> {
         match &self.slot(spot).held {
-            Held::Open(value) => Some(Found::Here(value)),
-            Held::Packed(bytes) => Some(self.decoded(bytes)),
+            Held::Open { value, .. } => Some(Found::Here(value)),
+            Held::Packed(packed) => Some(self.decoded(self.heap.get(*packed))),
             Held::Gone => None,
             Held::Free => unreachable!("a spot is kept only while its record is in memory"),
         }
@@ -248,7 +265,7 @@ impl<K: Key, V: Record> Table<K, V> {
     /// An open record, for reading.
     pub fn here(&self, spot: Spot) -> &V {
         match &self.slot(spot).held {
-            Held::Open(value) => value,
+            Held::Open { value, .. } => value,
             _ => unreachable!("the caller opened it"),
         }
     }
@@ -257,7 +274,10 @@ impl<K: Key, V: Record> Table<K, V> {
     pub fn here_mut(&mut self, spot: Spot) -> &mut V {
         self.mark(spot);
         match &mut self.slot_mut(spot).held {
-            Held::Open(value) => value,
+            Held::Open { value, clean, .. } => {
+                *clean = false;
+                value
+            }
             _ => unreachable!("the caller opened it"),
         }
     }
@@ -269,14 +289,11 @@ impl<K: Key, V: Record> Table<K, V> {
     }
 
     pub fn insert(&mut self, key: K, value: V) -> Spot {
-        self.bytes += size_of::<V>() + V::HEAP;
-        let held = Held::Open(Box::new(value));
-        match self.spot(&key) {
+        let held = Held::Open { value: Box::new(value), packed: None, clean: false };
+        let spot = match self.spot(&key) {
             Some(spot) => {
                 self.mark(spot);
-                let cost = self.cost(spot);
-                self.bytes -= cost;
-                self.slot_mut(spot).held = held;
+                self.hold(spot, held);
                 spot
             }
             None => {
@@ -284,7 +301,10 @@ impl<K: Key, V: Record> Table<K, V> {
                 self.changed(spot);
                 spot
             }
-        }
+        };
+        self.opened.push(spot.0);
+        self.open += 1;
+        spot
     }
 
     pub fn or_insert(&mut self, key: &K, value: impl FnOnce() -> V) -> &mut V {
@@ -296,9 +316,8 @@ impl<K: Key, V: Record> Table<K, V> {
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let spot = self.open(key)?;
         self.mark(spot);
-        self.bytes -= self.cost(spot);
-        match std::mem::replace(&mut self.slot_mut(spot).held, Held::Gone) {
-            Held::Open(value) => Some(*value),
+        match self.hold(spot, Held::Gone) {
+            Held::Open { value, .. } => Some(*value),
             _ => unreachable!("opened above"),
         }
     }
@@ -310,7 +329,8 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// About what those take, in bytes.
     pub fn bytes_here(&self) -> usize {
-        self.bytes + self.count * (size_of::<Slot<K, V>>() + 12)
+        let open = self.open * (size_of::<V>() + V::HEAP);
+        self.heap.bytes() + open + self.count * (size_of::<Slot<K, V>>() + 12)
     }
 
     fn hash(key: &K) -> u64 {
@@ -322,7 +342,8 @@ impl<K: Key, V: Record> Table<K, V> {
         (hash >> 40) as usize % PARTS
     }
 
-    fn spot(&self, key: &K) -> Option<Spot> {
+    /// Where it is, if it is in memory.
+    pub fn spot(&self, key: &K) -> Option<Spot> {
         let hash = Self::hash(key);
         let is_it = |spot: &u32| self.slot(Spot(*spot)).key == *key;
         self.parts[Self::part_of(hash)].spots.find(hash, is_it).map(|spot| Spot(*spot))
@@ -340,9 +361,6 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Puts a record where there was none.
     fn put(&mut self, key: K, held: Held<V>, epoch: u32) -> Spot {
-        if let Held::Packed(bytes) = &held {
-            self.bytes += bytes.len() + 16;
-        }
         let hash = Self::hash(&key);
         let slot = Slot { key, held, epoch, encoded: false, wanted: true };
         let spot = match self.free.pop() {
@@ -376,9 +394,7 @@ impl<K: Key, V: Record> Table<K, V> {
     /// Takes a record out of memory.
     fn leave(&mut self, spot: Spot) {
         let hash = Self::hash(&self.slot(spot).key);
-        self.bytes -= self.cost(spot);
-        let slot = self.slot_mut(spot);
-        slot.held = Held::Free;
+        self.hold(spot, Held::Free);
         let part = &mut self.parts[Self::part_of(hash)];
         let found = part.spots.find_entry(hash, |own| *own == spot.0);
         found.expect("what is in memory is found").remove();
@@ -386,26 +402,70 @@ impl<K: Key, V: Record> Table<K, V> {
         self.count -= 1;
     }
 
-    fn cost(&self, spot: Spot) -> usize {
-        match &self.slot(spot).held {
-            Held::Open(_) => size_of::<V>() + V::HEAP,
-            Held::Packed(bytes) => bytes.len() + 16,
-            Held::Gone | Held::Free => 0,
+    /// Holds something else there from now on; gives what was there, whose bytes are gone.
+    fn hold(&mut self, spot: Spot, held: Held<V>) -> Held<V> {
+        let before = std::mem::replace(&mut self.slot_mut(spot).held, held);
+        match &before {
+            Held::Open { packed, .. } => {
+                self.open -= 1;
+                packed.iter().for_each(|packed| self.heap.free(*packed));
+            }
+            Held::Packed(packed) => self.heap.free(*packed),
+            Held::Gone | Held::Free => {}
         }
+        before
     }
 
     /// False if it was deleted.
     fn unpack(&mut self, spot: Spot) -> bool {
-        let number = self.number;
+        let slot = self.slot(spot);
+        let Held::Packed(packed) = &slot.held else {
+            let is_open = matches!(slot.held, Held::Open { .. });
+            self.slot_mut(spot).wanted = true;
+            return is_open;
+        };
+        let packed = *packed;
+        let value = Box::new(decode(self.number, self.heap.get(packed)));
         let slot = self.slot_mut(spot);
         slot.wanted = true;
-        let Held::Packed(bytes) = &slot.held else { return matches!(slot.held, Held::Open(_)) };
-        let packed = bytes.len() + 16;
-        let value: V = decode(number, bytes);
-        slot.held = Held::Open(Box::new(value));
-        self.bytes += size_of::<V>() + V::HEAP;
-        self.bytes -= packed;
+        slot.held = Held::Open { value, packed: Some(packed), clean: true };
+        self.opened.push(spot.0);
+        self.open += 1;
         true
+    }
+
+    /// An open record becomes its bytes again.
+    fn pack(&mut self, spot: Spot) {
+        let at = spot.0 as usize;
+        let slot = &mut self.chunks[at >> CHUNK_BITS][at & ((1 << CHUNK_BITS) - 1)];
+        let Held::Open { value, packed, clean } = &slot.held else { return };
+        let packed = match packed {
+            Some(packed) if *clean => *packed,
+            _ => {
+                self.scratch.clear();
+                value.write(&mut self.scratch);
+                let bytes = self.scratch.as_bytes();
+                match packed {
+                    Some(packed) => self.heap.replace(*packed, bytes),
+                    None => self.heap.put(bytes),
+                }
+            }
+        };
+        slot.held = Held::Packed(packed);
+        self.open -= 1;
+    }
+
+    /// Packs what was opened since the last time, but for long records, which take long to open
+    /// again: they wait for [`Table::settle`] or the next checkpoint.
+    pub fn close(&mut self) {
+        for at in 0..self.opened.len() {
+            let spot = Spot(self.opened[at]);
+            match &self.slot(spot).held {
+                Held::Open { packed: Some(packed), .. } if packed.is_long() => {}
+                _ => self.pack(spot),
+            }
+        }
+        self.opened.clear();
     }
 
     fn read(&self, key: &K) -> Option<Vec<u8>> {
@@ -447,8 +507,10 @@ impl<K: Key, V: Record> Table<K, V> {
         let slot = self.slot(spot);
         let key = |out: &mut Writer| write_key(self.number, &slot.key, out);
         match &slot.held {
-            Held::Open(value) => rows.put_with(key, |out| value.write(out)),
-            Held::Packed(bytes) => rows.put_with(key, |out| out.raw(bytes)),
+            Held::Packed(packed) | Held::Open { packed: Some(packed), clean: true, .. } => {
+                rows.put_with(key, |out| out.raw(self.heap.get(*packed)));
+            }
+            Held::Open { value, .. } => rows.put_with(key, |out| value.write(out)),
             Held::Gone => rows.delete_with(key),
             Held::Free => unreachable!("changed records stay in memory"),
         }
@@ -468,20 +530,31 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Encodes up to `max` records; true when none is left.
     pub fn checkpoint_step(&mut self, max: usize, rows: &mut Rows) -> bool {
-        let flushing_epoch = self.epoch - 1;
-        for _ in 0..max {
-            let Some(spot) = self.flushing.pop() else { break };
-            let slot = self.slot(Spot(spot));
-            if slot.epoch == flushing_epoch {
-                if matches!(slot.held, Held::Gone) {
-                    self.gone.push(spot);
-                }
-                self.encode(Spot(spot), rows);
-                self.slot_mut(Spot(spot)).encoded = true;
-            }
+        let mut left = max;
+        while left > 0 && !self.flushing.is_empty() {
+            let from = self.flushing.len() - self.flushing.len().min(left).min(ENCODED_AT_ONCE);
+            let some = self.flushing.split_off(from);
+            left -= some.len();
+            // As in [`crate::away`]: all of them are waited for at once.
+            let near = some.iter().map(|spot| self.near(Spot(*spot)));
+            std::hint::black_box(near.fold(0, u64::wrapping_add));
+            some.into_iter().for_each(|spot| self.checkpoint_record(spot, rows));
         }
         rows.append(&mut self.saved);
         self.flushing.is_empty()
+    }
+
+    fn checkpoint_record(&mut self, spot: u32, rows: &mut Rows) {
+        let slot = self.slot(Spot(spot));
+        if slot.epoch != self.epoch - 1 {
+            return;
+        }
+        if matches!(slot.held, Held::Gone) {
+            self.gone.push(spot);
+        }
+        self.pack(Spot(spot));
+        self.encode(Spot(spot), rows);
+        self.slot_mut(Spot(spot)).encoded = true;
     }
 
     /// The checkpoint that was begun last is in the store.
@@ -507,25 +580,22 @@ impl<K: Key, V: Record> Table<K, V> {
                 self.parts[Self::part_of(Self::hash(&slot.key))].complete = false;
                 self.left = true;
                 self.leave(spot);
-            } else if let Held::Open(value) = &slot.held {
-                let mut out = Writer::new();
-                value.write(&mut out);
-                let bytes: Box<[u8]> = out.into_bytes().into();
-                self.bytes += bytes.len() + 16;
-                slot.held = Held::Packed(bytes);
-                self.bytes -= size_of::<V>() + V::HEAP;
+            } else {
+                self.pack(spot);
             }
         }
     }
 
     /// Looks at a record in memory without using it; gives something of it.
-    pub fn look(&self, key: &K) -> Option<u64> {
-        let slot = self.slot(self.spot(key)?);
-        Some(match &slot.held {
-            Held::Open(value) => value.near(),
-            Held::Packed(bytes) => bytes.first().copied().map_or(0, u64::from),
+    pub fn near(&self, spot: Spot) -> u64 {
+        match &self.slot(spot).held {
+            Held::Open { value, .. } => value.near(),
+            Held::Packed(packed) => {
+                let lines = self.heap.get(*packed).chunks(64);
+                lines.map(|line| u64::from(line[0])).sum()
+            }
             Held::Gone | Held::Free => 0,
-        })
+        }
     }
 
     /// Whether the key's record is neither in memory nor known to be nowhere: the store has to be
@@ -536,16 +606,17 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Takes in a row that was read from the store without holding the state; the state may have
     /// got it meanwhile.
-    pub fn supply(&mut self, key: &K, bytes: Box<[u8]>) {
+    pub fn supply(&mut self, key: &K, bytes: &[u8]) {
         if self.is_away(key) {
-            self.put(key.clone(), Held::Packed(bytes), 0);
+            let packed = self.heap.put(bytes);
+            self.put(key.clone(), Held::Packed(packed), 0);
         }
     }
 
     /// A row of the store as [`Table::supply`] takes it.
     pub fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
         let key = K::read(&mut Reader::new(&row_key[1..])).expect("keys are ours");
-        self.supply(&key, bytes.into());
+        self.supply(&key, bytes);
     }
 
     /// All rows of the store were supplied since the start: unless some have left again, a miss

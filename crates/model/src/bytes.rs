@@ -224,23 +224,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Keys and values that belong together, one behind the other in one piece of memory: what a
-/// checkpoint writes. The last change to a key counts.
+/// Keys and values that belong together, one behind the other in pieces of memory that never move:
+/// what a checkpoint writes. The last change to a key counts.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    bytes: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
     rows: Vec<Row>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    at: usize,
+    piece: u32,
+    at: u32,
     key_len: u32,
     /// `DELETED` to delete the key.
     value_len: u32,
 }
 
 const DELETED: u32 = u32::MAX;
+
+/// A piece takes no more rows when less than a quarter of it is free.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Longest key of a row, in bytes.
 pub const ROW_KEY_BYTES_MAX: usize = u16::MAX as usize;
@@ -260,7 +264,8 @@ impl Rows {
 
     /// What they take in memory.
     pub fn bytes(&self) -> usize {
-        self.bytes.len() + self.rows.len() * size_of::<Row>()
+        let pieces: usize = self.pieces.iter().map(Vec::len).sum();
+        pieces + self.rows.len() * size_of::<Row>()
     }
 
     /// # Panics
@@ -271,19 +276,27 @@ impl Rows {
 
     /// Key and value are written straight to where they stay.
     pub fn put_with(&mut self, key: impl FnOnce(&mut Writer), value: impl FnOnce(&mut Writer)) {
-        let at = self.bytes.len();
-        let mut out = Writer::onto(std::mem::take(&mut self.bytes));
+        if self.pieces.last().is_none_or(|piece| piece.len() > PIECE_BYTES / 4 * 3) {
+            // Few rows take little.
+            let first = self.pieces.is_empty();
+            self.pieces.push(Vec::with_capacity(if first { 0 } else { PIECE_BYTES }));
+        }
+        let number = self.pieces.len() - 1;
+        let piece = &mut self.pieces[number];
+        let at = piece.len();
+        let mut out = Writer::onto(std::mem::take(piece));
         key(&mut out);
         let between = out.as_bytes().len();
         value(&mut out);
-        self.bytes = out.into_bytes();
-        let (key_len, value_len) = (between - at, self.bytes.len() - between);
+        *piece = out.into_bytes();
+        let (key_len, value_len) = (between - at, piece.len() - between);
         assert!((1..=ROW_KEY_BYTES_MAX).contains(&key_len), "key of {key_len} bytes");
-        let fits = "a record is far below 4 GiB";
+        let fits = |length: usize| u32::try_from(length).expect("a record is far below 4 GiB");
         self.rows.push(Row {
-            at,
-            key_len: u32::try_from(key_len).expect(fits),
-            value_len: u32::try_from(value_len).expect(fits),
+            piece: fits(number),
+            at: fits(at),
+            key_len: fits(key_len),
+            value_len: fits(value_len),
         });
     }
 
@@ -301,9 +314,15 @@ impl Rows {
             std::mem::swap(self, other);
             return;
         }
-        let base = self.bytes.len();
-        self.bytes.append(&mut other.bytes);
-        self.rows.extend(other.rows.drain(..).map(|row| Row { at: row.at + base, ..row }));
+        let base = self.pieces.len() as u32;
+        self.pieces.append(&mut other.pieces);
+        let moved = |row: Row| Row { piece: row.piece + base, ..row };
+        self.rows.extend(other.rows.drain(..).map(moved));
+    }
+
+    /// The value that was put last.
+    pub fn last_value(&self) -> Option<&[u8]> {
+        self.row(self.rows.last()?).1
     }
 
     /// Key and value in the order in which they were put; `None` to delete the key.
@@ -312,10 +331,10 @@ impl Rows {
     }
 
     fn row(&self, row: &Row) -> (&[u8], Option<&[u8]>) {
-        let between = row.at + row.key_len as usize;
-        let value = (row.value_len != DELETED)
-            .then(|| &self.bytes[between..between + row.value_len as usize]);
-        (&self.bytes[row.at..between], value)
+        let bytes = &self.pieces[row.piece as usize][row.at as usize..];
+        let (key, rest) = bytes.split_at(row.key_len as usize);
+        let value = (row.value_len != DELETED).then(|| &rest[..row.value_len as usize]);
+        (key, value)
     }
 
     /// By key, one for each.

@@ -297,6 +297,15 @@ impl Value {
 impl Map {
     pub const EMPTY: Map = Map { entries: Vec::new() };
 
+    /// A number without meaning: to compute it brings the map near the processor.
+    pub fn near(&self) -> u64 {
+        let first = |value: &Value| match value {
+            Value::Text(text) => text.as_bytes().first().copied().map_or(0, u64::from),
+            _ => 0,
+        };
+        self.entries.iter().map(|(_, value)| first(value)).sum()
+    }
+
     /// Later keys win over earlier ones. A key that has a number is not copied.
     pub fn of_pairs<K: Into<Box<str>> + AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, Value)>,

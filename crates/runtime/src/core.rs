@@ -9,7 +9,7 @@ use engine::table::FixedSet;
 use engine::{Backing as _, Change, Effects, EntryRef, Send, State};
 use model::bytes::{Rows, Writer};
 use model::entry::{Body, Entry, Seq};
-use model::id::Time;
+use model::id::{Digest, Time};
 use model::outcome::Outcome;
 use parking_lot::RwLock;
 use storage::{Disk, Log, LogOptions, LogReader, Record, StorageError, Store};
@@ -18,7 +18,15 @@ use crate::adapt::{LogHistory, StoreBacking, decode, read_ahead};
 
 /// Entries that are folded in under one hold of the state's lock: readers wait this long at most,
 /// some hundred microseconds.
-const FOLD_AT_ONCE: usize = 32;
+const FOLD_AT_ONCE: usize = 64;
+/// From so many entries on, a group is folded in while it is synced: fewer are not worth a thread.
+/// Readers may see them a moment before they are durable; nobody is told or answered before.
+const SYNC_BESIDE: usize = 512;
+/// Records of each kind that a checkpoint encodes under one hold of the state's lock.
+const ENCODED_AT_ONCE: usize = 256;
+
+/// Records that are looked at when memory is short and nothing comes.
+const SETTLE_LEAST: usize = 4_096;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -158,8 +166,8 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     }
 
     /// Appends, syncs and folds in all submissions, in order. When it returns, all that was
-    /// accepted is durable. On an error nothing of it was folded in; if the log takes no more,
-    /// every later call fails as well.
+    /// accepted is durable. If the disk is full nothing of it was folded in. On any other error the
+    /// log takes no more, every later call fails as well, and the state may be ahead of the log.
     pub fn submit(
         &mut self,
         now: Time,
@@ -177,20 +185,39 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
             };
             answers.push(bodies.iter().zip(repeated).map(append).collect());
         }
-        self.log.commit()?;
-        self.fold(now, submissions, &mut answers, told);
+        let count: usize = submissions.iter().map(Vec::len).sum();
+        let Core { log, reader, store, state, .. } = self;
+        let folding = Folding { reader, store, state };
+        log.write()?;
+        if count < SYNC_BESIDE {
+            log.sync()?;
+            folding.fold(now, submissions, &mut answers, told);
+        } else {
+            std::thread::scope(|scope| {
+                let synced = scope.spawn(|| log.sync());
+                folding.fold(now, submissions, &mut answers, told);
+                synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+        }
         Ok(answers)
     }
 
     /// Messages that were counted, or stand twice in this group, do not reach the log at all.
     fn repeated(&self, bodies: &[Body], group: &mut FixedSet<u64>) -> Vec<bool> {
-        let state = self.state.read();
-        let is_repeated = |body: &Body| {
-            let Body::Touch(touch) = body else { return false };
-            touch.id.0 != 0
-                && (!group.insert(engine::seen_key(touch.id)) || state.is_seen(touch.id))
+        // One thing after the other for all of them, as in `engine::away`.
+        let touches = || {
+            bodies.iter().map(|body| if let Body::Touch(touch) = body { Some(touch) } else { None })
         };
-        bodies.iter().map(is_repeated).collect()
+        let near = touches().flatten().map(|touch| touch.near());
+        std::hint::black_box(near.fold(0, u64::wrapping_add));
+        let ids: Vec<Digest> =
+            touches().map(|touch| touch.map_or(Digest(0), |touch| touch.id)).collect();
+        let state = self.state.read();
+        let seen: Vec<bool> = ids.iter().map(|id| id.0 != 0 && state.is_seen(*id)).collect();
+        drop(state);
+        let mut twice = |id: &Digest| id.0 != 0 && !group.insert(engine::seen_key(*id));
+        // No `||`: each id has to come into the group.
+        ids.iter().zip(seen).map(|(id, seen)| twice(id) | seen).collect()
     }
 
     fn append(&mut self, now: Time, body: &Body) -> Seq {
@@ -198,50 +225,6 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         self.personal.clear();
         let tag = body.write(now, &mut self.common, &mut self.personal);
         self.log.append(now.0, tag, self.common.as_bytes(), self.personal.as_bytes())
-    }
-
-    fn fold(
-        &mut self,
-        now: Time,
-        submissions: &[Vec<Body>],
-        answers: &mut [Answers],
-        told: &mut Told,
-    ) {
-        let history = LogHistory(self.reader.clone());
-        let mut effects = Effects::default();
-        for (bodies, answers) in submissions.iter().zip(answers) {
-            let some = bodies.chunks(FOLD_AT_ONCE).zip(answers.chunks_mut(FOLD_AT_ONCE));
-            for (bodies, answers) in some {
-                self.fetch(bodies);
-                let mut state = self.state.write();
-                for (body, (seq, outcome)) in bodies.iter().zip(answers) {
-                    // Those with the place 0 did not reach the log.
-                    if *seq != 0 {
-                        let entry = EntryRef { seq: *seq, time: now, body };
-                        *outcome = engine::apply(&mut state, entry, &history, &mut effects);
-                    }
-                }
-                told.seq = state.seq();
-            }
-        }
-        told.purges |= !effects.purges.is_empty();
-        told.sends.append(&mut effects.sends);
-        told.changes.append(&mut effects.changes);
-    }
-
-    /// Reads from the store what these entries will ask for, while others may use the state: first
-    /// names and units, then the persons that the names lead to.
-    fn fetch(&self, bodies: &[Body]) {
-        for _ in 0..2 {
-            let away = self.state.read().away(bodies.iter());
-            std::hint::black_box(away.near());
-            if away.is_empty() {
-                return;
-            }
-            let backing = StoreBacking(self.store.clone());
-            let rows = away.keys().map(|key| backing.get(key)).collect();
-            self.state.write().supply(&away, rows);
-        }
     }
 
     /// Begins a checkpoint unless one is on its way or nothing is new.
@@ -258,12 +241,17 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         true
     }
 
-    /// Encodes up to `max` records of each kind; gives the rows when all are in them. Whoever
-    /// commits them to the store then calls [`Core::checkpoint_written`].
+    /// Encodes up to `max` records of each kind, a few under each hold of the state's lock; gives
+    /// the rows when all are in them. Whoever commits them to the store then calls
+    /// [`Core::checkpoint_written`].
     pub fn checkpoint_step(&mut self, max: usize) -> Option<Rows> {
         let Checkpoint::Encoding { rows, .. } = &mut self.checkpoint else { return None };
-        if !self.state.write().checkpoint_step(max, rows) {
-            return None;
+        let mut left = max;
+        while !self.state.write().checkpoint_step(left.min(ENCODED_AT_ONCE), rows) {
+            left = left.saturating_sub(ENCODED_AT_ONCE);
+            if left == 0 {
+                return None;
+            }
         }
         let before = std::mem::replace(&mut self.checkpoint, Checkpoint::None);
         let Checkpoint::Encoding { rows, covered } = before else { return None };
@@ -283,13 +271,11 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         covered
     }
 
-    /// How many records of each kind to look at with [`Core::settle`] now: this share of all, and
-    /// more if memory is short, so that as many can leave as have come.
-    pub fn settle_count(&self, share: f64, come: usize) -> usize {
-        let state = self.state.read();
-        let looked = (state.records_here() as f64 * share.min(1.0)) as usize;
-        let short = state.bytes_here() > self.options.memory;
-        looked + if short { come * 8 } else { 0 }
+    /// How many records of each kind to look at with [`Core::settle`] now, after so many have come:
+    /// none, unless memory is short; then so many that as much can leave.
+    pub fn settle_count(&self, come: usize) -> usize {
+        let short = self.state.read().bytes_here() > self.options.memory;
+        if short { SETTLE_LEAST.max(come * 8) } else { 0 }
     }
 
     /// Whether there may be rows that nobody has asked for yet, and memory for them.
@@ -347,6 +333,54 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     }
 }
 
+/// What folding needs of the core, while the log syncs.
+struct Folding<'a, D: Disk, S> {
+    reader: &'a LogReader<D>,
+    store: &'a Arc<S>,
+    state: &'a RwLock<State>,
+}
+
+impl<D: Disk, S: Store> Folding<'_, D, S> {
+    fn fold(&self, now: Time, submissions: &[Vec<Body>], answers: &mut [Answers], told: &mut Told) {
+        let history = LogHistory(self.reader.clone());
+        let mut effects = Effects::default();
+        for (bodies, answers) in submissions.iter().zip(answers) {
+            let some = bodies.chunks(FOLD_AT_ONCE).zip(answers.chunks_mut(FOLD_AT_ONCE));
+            for (bodies, answers) in some {
+                self.fetch(bodies);
+                let mut state = self.state.write();
+                for (body, (seq, outcome)) in bodies.iter().zip(answers) {
+                    // Those with the place 0 did not reach the log.
+                    if *seq != 0 {
+                        let entry = EntryRef { seq: *seq, time: now, body };
+                        *outcome = engine::apply(&mut state, entry, &history, &mut effects);
+                    }
+                }
+                state.close();
+                told.seq = state.seq();
+            }
+        }
+        told.purges |= !effects.purges.is_empty();
+        told.sends.append(&mut effects.sends);
+        told.changes.append(&mut effects.changes);
+    }
+
+    /// Reads from the store what these entries will ask for, while others may use the state: first
+    /// names and units, then the persons that the names lead to.
+    fn fetch(&self, bodies: &[Body]) {
+        for _ in 0..2 {
+            let away = self.state.read().away(bodies.iter());
+            std::hint::black_box(away.near());
+            if away.is_empty() {
+                return;
+            }
+            let backing = StoreBacking(self.store.clone());
+            let rows = away.keys().map(|key| backing.get(key)).collect();
+            self.state.write().supply(&away, rows);
+        }
+    }
+}
+
 /// Folds the log from `from` on into `state`. What it asked of the outside was asked before.
 pub fn replay<D: Disk>(
     state: &mut State,
@@ -362,10 +396,10 @@ pub fn replay<D: Disk>(
             for entry in some {
                 engine::apply(state, EntryRef::of(entry), &history, &mut effects);
             }
+            state.close();
             effects = Effects::default();
         }
         count += entries.len() as u64;
-        state.settle(entries.len() / 4, usize::MAX);
     })?;
     Ok(count)
 }

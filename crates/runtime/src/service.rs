@@ -29,8 +29,6 @@ const QUEUE_BODIES: usize = 100_000;
 /// Records of each kind that are encoded for a checkpoint between two groups, so that nobody waits
 /// long; where many come, twice as many as have come, so that it ends.
 const CHECKPOINT_STEP: usize = 128;
-/// How long it takes until a record that nobody asks for is packed, at least.
-const SETTLE_ROUND: Duration = Duration::from_secs(15);
 /// Records of each kind that are looked at under one hold of the state's lock.
 const SETTLE_AT_ONCE: usize = 256;
 /// Rows that are brought into memory after a start between two groups.
@@ -202,7 +200,6 @@ pub fn start<D: Disk, S: Store + 'static>(
                 events: own,
                 gauges,
                 checkpoint_last: started,
-                settled_last: started,
                 wipe_since: None,
                 purging: false,
                 last_seq: 0,
@@ -224,7 +221,6 @@ struct Loop<D: Disk, S: Store + 'static, C, T> {
     events: SyncSender<Event>,
     gauges: Arc<Gauges>,
     checkpoint_last: Instant,
-    settled_last: Instant,
     wipe_since: Option<Instant>,
     purging: bool,
     /// The position of the last checkpoint.
@@ -351,16 +347,9 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         Ok(())
     }
 
-    /// Goes over all records in memory about once in `SETTLE_ROUND`, and faster where as many have
-    /// to leave as come.
+    /// Where memory is short, as many records leave as come.
     fn settle(&mut self, come: usize) {
-        let since = self.settled_last.elapsed();
-        if come == 0 && since < IDLE {
-            return;
-        }
-        self.settled_last = Instant::now();
-        let share = since.as_secs_f64() / SETTLE_ROUND.as_secs_f64();
-        let count = self.core.settle_count(share, come);
+        let count = self.core.settle_count(come);
         for _ in 0..count.div_ceil(SETTLE_AT_ONCE) {
             self.core.settle(SETTLE_AT_ONCE);
         }

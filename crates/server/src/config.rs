@@ -141,7 +141,7 @@ pub const SETTINGS: &[Setting] = &[
                 machine, or the container, has.",
         set: |config, text| {
             config.memory_mib = match text {
-                "auto" => crate::pages::memory_mib() / 2,
+                "auto" => crate::machine::memory_mib() / 2,
                 text => number(text, 64, 1_048_576)?,
             };
             Ok(())
@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(config.backup_days, 7);
         assert_eq!(config.company, "From outside");
         assert_eq!(config.listen.port(), 3);
-        assert_eq!(config.memory_mib, crate::pages::memory_mib() / 2, "the default");
+        assert_eq!(config.memory_mib, crate::machine::memory_mib() / 2, "the default");
     }
 
     #[test]

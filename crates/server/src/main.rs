@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
+
+/// Records come and go in many sizes, in every order: this allocator gives memory back when they
+/// are packed. How it is set is in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
 fn main() -> ExitCode {
-    server::pages::ask();
     server::cli::run(std::env::args_os().skip(1).collect())
 }

@@ -125,9 +125,11 @@ pub struct Log<D: Disk> {
     marks: Vec<u32>,
     /// The first record of the segment that the group goes to.
     group_base: u64,
-    /// The newest committed record.
+    /// The newest written record.
     last_seq: u64,
     group_count: u32,
+    /// What was written and is not synced: the newest record and the segment's end before it.
+    unsynced: Option<(u64, u64)>,
     poisoned: Option<String>,
 }
 
@@ -161,6 +163,7 @@ impl<D: Disk> Log<D> {
             group_base: 0,
             last_seq: recovery.last_seq,
             group_count: 0,
+            unsynced: None,
             poisoned: None,
         };
         Ok((log, recovery))
@@ -217,9 +220,18 @@ impl<D: Disk> Log<D> {
     /// log goes on. Any other error: the log takes no more commits (`Poisoned`), because after a
     /// failed sync nobody knows what the disk holds.
     pub fn commit(&mut self) -> Result<(), StorageError> {
+        self.write()?;
+        self.sync()
+    }
+
+    /// The first half of [`Log::commit`]: the group is in the file, and readers see it, but it is not
+    /// durable before [`Log::sync`] has returned. Whoever acts on it before that must be able to
+    /// take it back. Errors are those of `commit`.
+    pub fn write(&mut self) -> Result<(), StorageError> {
         if let Some(why) = &self.poisoned {
             return Err(StorageError::Poisoned { why: why.clone() });
         }
+        self.sync()?;
         if self.group_count == 0 {
             return Ok(());
         }
@@ -231,12 +243,26 @@ impl<D: Disk> Log<D> {
         self.note(result)
     }
 
+    /// Makes durable what was written. On an error it is taken back from readers, and the log is
+    /// poisoned.
+    pub fn sync(&mut self) -> Result<(), StorageError> {
+        let Some((last_seq, end)) = self.unsynced.take() else { return Ok(()) };
+        let segment = &self.active;
+        let result = segment.file.sync_data().map_err(|e| sync_failed(&segment.name, e));
+        if result.is_err() {
+            segment.take_back(last_seq, end);
+            self.last_seq = last_seq;
+        }
+        self.note(result)
+    }
+
     /// Closes the log in order: commits, then marks the end, so that later damage to the last group
     /// is not taken for a torn tail.
     pub fn close(mut self) -> Result<(), StorageError> {
         self.commit()?;
         let result = self.write_group();
-        self.note(result)
+        self.note(result)?;
+        self.sync()
     }
 
     /// The newest committed record, 0 when there is none.
@@ -277,10 +303,10 @@ impl<D: Disk> Log<D> {
             }
             return Err(error);
         }
-        segment.file.sync_data().map_err(|e| sync_failed(&segment.name, e))?;
         for mark in &mut self.marks {
             *mark += start as u32;
         }
+        self.unsynced = Some((self.last_seq, start));
         self.last_seq += u64::from(self.group_count);
         segment.extend(self.last_seq, start + self.group.len() as u64, &self.marks);
         Ok(())

@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 /// Above so many unmerged batches a commit waits for the merging, else reading would slow down
 /// without bound.
 const BATCHES_UNMERGED_MAX: usize = 48;
+/// So many batches are merged with what there is: the more at once, the less often all of it is
+/// written anew, and the more files a search looks into.
+const BATCHES_MERGED: u8 = 8;
 /// How long one commit waits at most: a purge may keep the merging from running for long.
 const MERGE_WAIT: Duration = Duration::from_secs(5);
 const TABLE_BYTES: u64 = 64 << 20;
@@ -276,7 +279,8 @@ impl Inner {
     /// Merges tables level by level until the tree is in shape.
     fn merge(&self) -> Result<(), StorageError> {
         let shape = || (0..7).map(|level| self.tree.level_table_count(level)).collect::<Vec<_>>();
-        let strategy = Arc::new(lsm_tree::compaction::Leveled::default());
+        let strategy =
+            Arc::new(lsm_tree::compaction::Leveled::default().with_l0_threshold(BATCHES_MERGED));
         loop {
             let merging = lock(&self.merging);
             let (before, first_table) = (shape(), self.tree.next_table_id());

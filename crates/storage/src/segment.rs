@@ -117,12 +117,19 @@ impl<F: DiskFile> Segment<F> {
             Extent { last_seq, end, index };
     }
 
-    /// Makes a committed group visible to readers.
+    /// Makes a group visible to readers.
     pub fn extend(&self, last_seq: u64, end: u64, entries: &[u32]) {
         let mut extent = self.extent.write().unwrap_or_else(PoisonError::into_inner);
         extent.last_seq = last_seq;
         extent.end = end;
         extent.index.extend_from_slice(entries);
+    }
+
+    /// Takes the last group back from readers.
+    pub fn take_back(&self, last_seq: u64, end: u64) {
+        let mut extent = self.extent.write().unwrap_or_else(PoisonError::into_inner);
+        (extent.last_seq, extent.end) = (last_seq, end);
+        extent.index.retain(|offset| u64::from(*offset) < end);
     }
 
     pub fn last_seq(&self) -> u64 {
