@@ -24,12 +24,16 @@ pub struct StoreBacking<S>(pub Arc<S>);
 
 impl<S: Store> Backing for StoreBacking<S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).unwrap_or_else(|error| stop(&error))
+        get(&*self.0, key)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool, each: &mut EachRow<'_>) {
         self.0.scan(from, to, reverse, each).unwrap_or_else(|error| stop(&error));
     }
+}
+
+pub fn get(store: &impl Store, key: &[u8]) -> Option<Vec<u8>> {
+    store.get(key).unwrap_or_else(|error| stop(&error))
 }
 
 pub struct LogHistory<D: Disk>(pub LogReader<D>);

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use engine::table::FixedSet;
-use engine::{Backing as _, Change, Effects, EntryRef, Send, State};
+use engine::{Away, Change, Effects, EntryRef, Send, State};
 use model::bytes::{Rows, Writer};
 use model::entry::{Body, Entry, Seq};
 use model::id::{Digest, Time};
@@ -22,6 +22,10 @@ const FOLD_AT_ONCE: usize = 64;
 /// From so many entries on, a group is folded in while it is synced: fewer are not worth a thread.
 /// Readers may see them a moment before they are durable; nobody is told or answered before.
 const SYNC_BESIDE: usize = 512;
+/// Entries behind the checkpoint from which on a start reads the whole store first.
+const TAIL_LONG: u64 = 100_000;
+/// So many rows are read from the store by two threads.
+const ROWS_MANY: usize = 512;
 /// Records of each kind that a checkpoint encodes under one hold of the state's lock.
 const ENCODED_AT_ONCE: usize = 256;
 
@@ -90,6 +94,8 @@ pub struct Core<D: Disk, S: Store + 'static> {
     common: Writer,
     personal: Writer,
     warming: Warming,
+    /// The position of the checkpoint in the store at the start.
+    checkpoint_seq: Seq,
 }
 
 /// After a start, records are brought from the store before anybody asks for them.
@@ -128,7 +134,16 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         if recovery.last_seq < checkpoint {
             return Err(OpenError::LogTooShort { log: recovery.last_seq, checkpoint });
         }
-        let replayed = replay(&mut state, &reader, checkpoint + 1)?;
+        // A long tail asks for most records anyway, and in the store's order they come faster.
+        let long = recovery.last_seq - checkpoint >= TAIL_LONG && checkpoint > 0;
+        let backing = StoreBacking(store.clone());
+        let all = long && state.supply_all(&backing, options.memory / 5 * 4);
+        let replayed = replay_with(&mut state, &reader, checkpoint + 1, |state, entries| {
+            for _ in 0..2 {
+                let away = state.away(entries.iter().map(|entry| &entry.body));
+                state.supply(&away, rows_of(&*store, &away));
+            }
+        })?;
         let core = Core {
             log,
             reader,
@@ -138,7 +153,11 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
             checkpoint: Checkpoint::None,
             common: Writer::new(),
             personal: Writer::new(),
-            warming: Warming { table: 0, from: Vec::new() },
+            warming: Warming {
+                table: if all { engine::WARMED.len() } else { 0 },
+                from: Vec::new(),
+            },
+            checkpoint_seq: checkpoint,
         };
         Ok((core, Opened { log: recovery, checkpoint, replayed }))
     }
@@ -153,6 +172,11 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
 
     pub fn store(&self) -> Arc<S> {
         self.store.clone()
+    }
+
+    /// What the checkpoint that opening found covers.
+    pub fn checkpoint_seq(&self) -> Seq {
+        self.checkpoint_seq
     }
 
     /// Log time can only go on.
@@ -374,11 +398,32 @@ impl<D: Disk, S: Store> Folding<'_, D, S> {
             if away.is_empty() {
                 return;
             }
-            let backing = StoreBacking(self.store.clone());
-            let rows = away.keys().map(|key| backing.get(key)).collect();
+            let rows = rows_of(&**self.store, &away);
             self.state.write().supply(&away, rows);
         }
     }
+}
+
+/// The rows that are away, in the order of their keys; many are read by two threads.
+fn rows_of(store: &impl Store, away: &Away) -> Vec<Option<Vec<u8>>> {
+    let keys: Vec<&[u8]> = away.keys().collect();
+    // Neighbours lie in one block of the store.
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_unstable_by_key(|at| keys[*at]);
+    let get = |at: &usize| (*at, crate::adapt::get(store, keys[*at]));
+    let mut rows: Vec<Option<Vec<u8>>> = vec![None; keys.len()];
+    if keys.len() < ROWS_MANY {
+        order.iter().map(get).for_each(|(at, row)| rows[at] = row);
+        return rows;
+    }
+    let (some, others) = order.split_at(order.len() / 2);
+    std::thread::scope(|scope| {
+        let some = scope.spawn(|| some.iter().map(get).collect::<Vec<_>>());
+        others.iter().map(get).for_each(|(at, row)| rows[at] = row);
+        let some = some.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        some.into_iter().for_each(|(at, row)| rows[at] = row);
+    });
+    rows
 }
 
 /// Folds the log from `from` on into `state`. What it asked of the outside was asked before.
@@ -387,10 +432,21 @@ pub fn replay<D: Disk>(
     reader: &LogReader<D>,
     from: Seq,
 ) -> Result<u64, OpenError> {
+    replay_with(state, reader, from, |_, _| {})
+}
+
+/// `before` gets some thousand entries before they are folded in.
+fn replay_with<D: Disk>(
+    state: &mut State,
+    reader: &LogReader<D>,
+    from: Seq,
+    before: impl Fn(&mut State, &[Entry]),
+) -> Result<u64, OpenError> {
     let history = LogHistory(reader.clone());
     let mut effects = Effects::default();
     let mut count = 0;
     read_ahead(reader, from, |entries| {
+        before(state, entries);
         for some in entries.chunks(FOLD_AT_ONCE) {
             std::hint::black_box(state.away(some.iter().map(|entry| &entry.body)).near());
             for entry in some {

@@ -31,8 +31,8 @@ const QUEUE_BODIES: usize = 100_000;
 const CHECKPOINT_STEP: usize = 128;
 /// Records of each kind that are looked at under one hold of the state's lock.
 const SETTLE_AT_ONCE: usize = 256;
-/// Rows that are brought into memory after a start between two groups.
-const WARM_AT_ONCE: usize = 512;
+/// Rows that are brought into memory after a start between two groups: some milliseconds.
+const WARM_AT_ONCE: usize = 8_192;
 /// How long the loop sleeps when nobody wants anything: timers are late by this at most.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -180,6 +180,8 @@ pub fn start<D: Disk, S: Store + 'static>(
 ) -> (Handle<D>, Running) {
     let (events, inbox) = sync_channel(limits::QUEUE_REQUESTS);
     let gauges = Arc::new(Gauges::default());
+    let checkpoint_seq = core.checkpoint_seq();
+    gauges.checkpoint_seq.store(checkpoint_seq, Ordering::Relaxed);
     let handle = Handle {
         events: events.clone(),
         state: core.state(),
@@ -202,7 +204,7 @@ pub fn start<D: Disk, S: Store + 'static>(
                 checkpoint_last: started,
                 wipe_since: None,
                 purging: false,
-                last_seq: 0,
+                last_seq: checkpoint_seq,
             };
             let result = service.run();
             service.gauges.stopped.store(true, Ordering::Relaxed);
