@@ -268,7 +268,8 @@ impl Touch {
     pub fn near(&self) -> u64 {
         let names = self.aliases.iter().filter_map(|alias| alias.value.as_bytes().first());
         let names: u64 = names.copied().map(u64::from).sum();
-        names + u64::from(self.products.first().is_some()) + self.properties.near()
+        let unit = self.products.first().is_some_and(|subject| subject.is_unit());
+        names + u64::from(unit) + self.properties.near()
     }
 
     /// `at` is the log time, near which the touch's own time usually is.

@@ -112,15 +112,10 @@ fn main() {
         })
         .collect();
     run("touches", &mut core, more, &mut now);
-    let open_bytes = resident_bytes() - resident;
-    println!("memory open: {} bytes a person", open_bytes / people);
     checkpoint(&mut core);
-    for _ in 0..(people / 256 + 2) * 3 {
-        core.settle(256);
-    }
     let state = core.state();
     println!(
-        "memory packed: {} bytes a person by RSS, {} by count",
+        "memory: {} bytes a person by RSS, {} by count",
         (resident_bytes() - resident) / people,
         state.read().bytes_here() as u64 / people,
     );
@@ -164,7 +159,6 @@ fn run(what: &str, core: &mut Real, bodies: Vec<Body>, now: &mut Time) {
         let mut told = Told::default();
         core.submit(*now, &[group], &mut told).expect("it is taken");
         longest = longest.max(step.elapsed().as_secs_f64());
-        core.settle(256);
         if since.elapsed().as_secs() >= 5 {
             checkpoint(core);
             checkpoints += 1;

@@ -224,9 +224,9 @@ impl<D: Disk> Log<D> {
         self.sync()
     }
 
-    /// The first half of [`Log::commit`]: the group is in the file, and readers see it, but it is not
-    /// durable before [`Log::sync`] has returned. Whoever acts on it before that must be able to
-    /// take it back. Errors are those of `commit`.
+    /// The first half of [`Log::commit`]: the group is in the file, and readers see it, but it is
+    /// not durable before [`Log::sync`] has returned. Whoever acts on it before that must be able
+    /// to take it back. Errors are those of `commit`.
     pub fn write(&mut self) -> Result<(), StorageError> {
         if let Some(why) = &self.poisoned {
             return Err(StorageError::Poisoned { why: why.clone() });

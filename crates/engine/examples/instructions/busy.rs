@@ -90,6 +90,10 @@ impl World {
             moved += effects.changes.len() as u64;
             effects.changes.clear();
             effects.sends.clear();
+            // As the loop does: after some dozen entries.
+            if self.seq.is_multiple_of(64) {
+                self.state.close();
+            }
         }
         moved
     }
