@@ -12,7 +12,7 @@
 
 use crate::error::StorageError;
 use crate::store::{Each, Store, bounds};
-use lsm_tree::config::{CompressionPolicy, RestartIntervalPolicy};
+use lsm_tree::config::{CompressionPolicy, PinningPolicy, RestartIntervalPolicy};
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, InternalValue, SeqNo,
     SequenceNumberCounter, ValueType,
@@ -81,6 +81,10 @@ impl LsmStore {
             .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
             .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
             .data_block_restart_interval_policy(RestartIntervalPolicy::all(1))
+            // Some two hundredths of the store, in memory for good: a search needs them in every
+            // file, and each is so large that reading it again costs more than all else.
+            .filter_block_pinning_policy(PinningPolicy::all(true))
+            .index_block_pinning_policy(PinningPolicy::all(true))
             .open()
             .map_err(|e| error(&folder, "open", e))?;
         numbers.fetch_max(tree.get_highest_persisted_seqno().unwrap_or(0) + 1);

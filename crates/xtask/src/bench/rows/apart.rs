@@ -1,5 +1,7 @@
 //! Rows with a server of their own, or with none.
 
+use std::time::Duration;
+
 use super::super::process;
 use super::super::server::{KEY, Server};
 use super::super::{Bench, Trouble};
@@ -32,6 +34,9 @@ pub fn fold(bench: &mut Bench) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// The allocator gives back what is free within so long.
+const GIVEN_BACK: Duration = Duration::from_secs(20);
+
 /// What persons add to a server that had none: with bonds to models, and to units.
 pub fn memory(bench: &mut Bench) -> Result<(), Trouble> {
     let people = (bench.people / 5).max(20_000);
@@ -43,6 +48,7 @@ pub fn memory(bench: &mut Bench) -> Result<(), Trouble> {
         let flags = [("people", people.to_string()), ("bonds", bonds.to_owned())];
         bench.on(&server, "rich", &flags)?.finish()?;
         server.settle()?;
+        std::thread::sleep(GIVEN_BACK);
         let each = (server.resident_bytes()? - idle) / people as f64;
         bench.figures.set(&format!("memory.{bonds}_bytes"), each);
         bench.figures.set("memory.idle_mib", idle / f64::from(1 << 20));

@@ -41,7 +41,23 @@ impl Bench {
         let touches = server.client()?.metric("everbond_touches_total")? as u64;
         server.stop()?;
         self.loaded = (machine::folder_bytes(&data), touches);
-        self.restart()
+        let addr = self.restart()?;
+        self.warmed()?;
+        Ok(addr)
+    }
+
+    /// Until all units are in memory again: what the first seconds after a start are like is the
+    /// row `start`.
+    fn warmed(&self) -> Result<(), Trouble> {
+        let mut client = self.server()?.client()?;
+        let begun = Instant::now();
+        while client.metric("everbond_records_in_memory{kind=\"product\"}")? < self.people as f64 {
+            if begun.elapsed() > Duration::from_secs(60) {
+                return Err("the records did not come into memory within a minute".into());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 
     fn restart(&mut self) -> Result<SocketAddr, Trouble> {
