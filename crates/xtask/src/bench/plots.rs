@@ -91,12 +91,20 @@ fn latency(figures: &Figures) -> String {
     // From 10 microseconds to 10 seconds.
     let height = |ms: f64| LOW - (ms.clamp(0.01, 10_000.0).log10() + 2.0) * DECADE;
     let mut inside = String::new();
-    for ms in [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0] {
+    for (ms, name) in [
+        (0.01, "10 µs"),
+        (0.1, "0.1 ms"),
+        (1.0, "1 ms"),
+        (10.0, "10 ms"),
+        (100.0, "0.1 s"),
+        (1_000.0, "1 s"),
+        (10_000.0, "10 s"),
+    ] {
         let y = height(ms);
         let _ = writeln!(
             inside,
             "<path class=\"line\" d=\"M{LEFT} {y:.1}H{:.0}\"/><text class=\"soft\" x=\"52\" \
-             y=\"{:.1}\" text-anchor=\"end\">{ms} ms</text>",
+             y=\"{:.1}\" text-anchor=\"end\">{name}</text>",
             LEFT + STEP * 6.0,
             y + 4.0
         );
