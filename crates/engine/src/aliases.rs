@@ -12,7 +12,7 @@ use model::bytes::{Reader, Rows, Writer};
 use model::id::PersonId;
 
 use crate::keys;
-use crate::table::{Backing, FixedSet, is_empty};
+use crate::table::{Backing, FixedSet, Warmed, is_empty};
 
 const PARTS: usize = 256;
 
@@ -136,17 +136,6 @@ impl Aliases {
         }
     }
 
-    pub fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
-        self.supply(&row_key[1..].try_into().expect("keys are ours"), bytes);
-    }
-
-    /// As for a table.
-    pub fn all_supplied(&mut self) {
-        if !self.left {
-            self.parts.iter_mut().for_each(|part| part.complete = true);
-        }
-    }
-
     fn put(&mut self, entry: Entry) {
         let name = entry.name();
         let entries = &mut self.parts[part_of(&name)].entries;
@@ -179,11 +168,6 @@ impl Aliases {
 
     pub fn len_here(&self) -> usize {
         self.count
-    }
-
-    pub fn bytes_here(&self) -> usize {
-        let room: usize = self.parts.iter().map(|part| part.entries.capacity()).sum();
-        room * 8 / 7 * (size_of::<Entry>() + 1)
     }
 
     pub fn checkpoint_begin(&mut self) {
@@ -259,6 +243,23 @@ impl Aliases {
             out.uint(person.0);
             add(&row(&name), out.as_bytes());
         }
+    }
+}
+
+impl Warmed for Aliases {
+    fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
+        self.supply(&row_key[1..].try_into().expect("keys are ours"), bytes);
+    }
+
+    fn all_supplied(&mut self) {
+        if !self.left {
+            self.parts.iter_mut().for_each(|part| part.complete = true);
+        }
+    }
+
+    fn bytes_here(&self) -> usize {
+        let room: usize = self.parts.iter().map(|part| part.entries.capacity()).sum();
+        room * 8 / 7 * (size_of::<Entry>() + 1)
     }
 }
 

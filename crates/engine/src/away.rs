@@ -4,8 +4,6 @@
 //! Looking also brings what *is* in memory near the processor: here one record does not wait for
 //! the one before, as it does in the fold.
 
-use std::ops::ControlFlow;
-
 use model::entry::Body;
 use model::gs1::Subject;
 use model::id::PersonId;
@@ -14,13 +12,10 @@ use model::touch::Touch;
 use crate::aliases::{Name, name_of, row};
 use crate::keys;
 use crate::state::{State, seen_key};
-use crate::table::{Backing, Key, Record, Spot, Table, row_key};
+use crate::table::{Key, Record, Spot, Table, Warmed, row_key};
 
 /// The tables that are brought into memory after a start, as far as it reaches.
 pub const WARMED: [u8; 3] = [keys::ALIAS, keys::PERSON, keys::PRODUCT];
-
-/// What an alias takes in memory, about.
-const ALIAS_BYTES: usize = 32;
 
 /// Rows to read from the store.
 #[derive(Default)]
@@ -79,7 +74,7 @@ impl State {
     /// Each loop does one thing for all of the entries: so the processor waits for many places of
     /// the memory at once, where the fold waits for one behind the other.
     pub fn away<'a>(&self, bodies: impl Iterator<Item = &'a Body>) -> Away {
-        let touches: Vec<&Touch> = bodies.filter_map(as_touch).collect();
+        let touches: Vec<&Touch> = bodies.filter_map(Body::as_touch).collect();
         let near: u64 = touches.iter().map(|touch| touch.near()).sum();
         let ids: Vec<u64> = touches.iter().map(|touch| seen_key(touch.id)).collect();
         let seen = ids.iter().filter(|id| self.seen.contains_new(**id)).count();
@@ -104,55 +99,10 @@ impl State {
         away
     }
 
-    /// Takes in rows of one of [`WARMED`] tables, before anybody asks for them. Only whoever also
-    /// folds may call it, with rows read since the last entry.
-    pub fn supply_rows<'a>(&mut self, rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
-        for (key, value) in rows {
-            match key[0] {
-                keys::PERSON => self.persons.supply_row(key, value),
-                keys::ALIAS => self.aliases.supply_row(key, value),
-                keys::PRODUCT => self.products.supply_row(key, value),
-                _ => unreachable!("no such table is warmed"),
-            }
-        }
-    }
-
-    /// Brings all rows of the [`WARMED`] tables into memory, those of one table beside those of the
-    /// others, as long as they take less than `most` bytes. Says whether that was enough.
-    pub fn supply_all(&mut self, backing: &dyn Backing, most: usize) -> bool {
-        let State { persons, aliases, products, .. } = self;
-        let share = most / 3;
-        std::thread::scope(|scope| {
-            let persons = scope.spawn(|| {
-                let all = all_of(backing, keys::PERSON, |key, value| {
-                    persons.supply_row(key, value);
-                    persons.bytes_here() < share
-                });
-                all.then(|| persons.all_supplied()).is_some()
-            });
-            let here = all_of(backing, keys::ALIAS, |key, value| {
-                aliases.supply_row(key, value);
-                aliases.len_here() < share / ALIAS_BYTES
-            });
-            here.then(|| aliases.all_supplied());
-            let products_too = all_of(backing, keys::PRODUCT, |key, value| {
-                products.supply_row(key, value);
-                products.bytes_here() < share
-            });
-            products_too.then(|| products.all_supplied());
-            let persons = persons.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            persons && here && products_too
-        })
-    }
-
-    /// All rows of this table were supplied.
-    pub fn all_supplied(&mut self, table: u8) {
-        match table {
-            keys::PERSON => self.persons.all_supplied(),
-            keys::ALIAS => self.aliases.all_supplied(),
-            keys::PRODUCT => self.products.all_supplied(),
-            _ => unreachable!("no such table is warmed"),
-        }
+    /// The tables of [`WARMED`], in that order. Only whoever also folds may supply them, with rows
+    /// read since the last entry.
+    pub fn warmed(&mut self) -> [&mut dyn Warmed; WARMED.len()] {
+        [&mut self.aliases, &mut self.persons, &mut self.products]
     }
 
     /// Takes in the rows that were read, in the order of the keys.
@@ -165,22 +115,5 @@ impl State {
                 What::Product(subject) => self.products.supply(subject, &row),
             }
         }
-    }
-}
-
-/// Hands out a table's rows until `each` has had enough; whether it got all of them.
-fn all_of(backing: &dyn Backing, table: u8, mut each: impl FnMut(&[u8], &[u8]) -> bool) -> bool {
-    let mut all = true;
-    backing.scan(&[table], &[table + 1], false, &mut |key, value| {
-        all = each(key, value);
-        if all { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    all
-}
-
-fn as_touch(body: &Body) -> Option<&Touch> {
-    match body {
-        Body::Touch(touch) => Some(touch),
-        _ => None,
     }
 }

@@ -36,7 +36,9 @@ pub struct Heap {
     pages: Vec<Page>,
     /// Pages without records, for any size.
     empty: Vec<u32>,
-    sizes: Vec<Size>,
+    /// For each size the pages that have room, or had when they came here; some serve another size
+    /// now.
+    with_room: Vec<Vec<u32>>,
     alone: Vec<Box<[u8]>>,
     alone_free: Vec<u32>,
     /// What the rooms in use take.
@@ -58,12 +60,6 @@ struct Page {
     listed: bool,
     /// It stands in the list of empty pages, and in no other that counts.
     idle: bool,
-}
-
-#[derive(Clone, Default)]
-struct Size {
-    /// Pages that have room, or had when they came here; some serve another size now.
-    open: Vec<u32>,
 }
 
 /// Steps of a sixteenth to a quarter of the size: 16, 32 ... 256, 288 ... 512, 576 ... 4096.
@@ -94,9 +90,14 @@ impl Heap {
         if packed.place & ALONE != 0 {
             return &self.alone[(packed.place & !ALONE) as usize];
         }
-        let page = &self.pages[(packed.place / PAGE_UNITS) as usize];
-        let at = page.at as usize + (packed.place % PAGE_UNITS) as usize * UNIT;
-        &self.blocks[page.block as usize][at..at + len]
+        let (block, at) = self.block_and_at(packed.place);
+        &self.blocks[block][at..at + len]
+    }
+
+    /// In which block a room is, and where in it.
+    fn block_and_at(&self, place: u32) -> (usize, usize) {
+        let page = &self.pages[(place / PAGE_UNITS) as usize];
+        (page.block as usize, page.at as usize + (place % PAGE_UNITS) as usize * UNIT)
     }
 
     /// What all rooms in use take.
@@ -147,7 +148,8 @@ impl Heap {
             self.alone_free.push(place);
             return;
         }
-        let (number, unit) = (packed.place / PAGE_UNITS, packed.place % PAGE_UNITS);
+        let (block, at) = self.block_and_at(packed.place);
+        let number = packed.place / PAGE_UNITS;
         let page = &mut self.pages[number as usize];
         let size = size_of_room(usize::from(page.size));
         self.bytes -= size;
@@ -157,37 +159,35 @@ impl Heap {
             self.empty.push(number);
             return;
         }
-        let at = page.at as usize + unit as usize * UNIT;
-        self.blocks[page.block as usize][at..at + 2].copy_from_slice(&page.free.to_le_bytes());
-        page.free = (unit as usize * UNIT / size) as u16 + 1;
+        self.blocks[block][at..at + 2].copy_from_slice(&page.free.to_le_bytes());
+        page.free = ((at - page.at as usize) / size) as u16 + 1;
         if !page.listed {
             page.listed = true;
-            self.sizes[usize::from(page.size)].open.push(number);
+            self.with_room[usize::from(page.size)].push(number);
         }
     }
 
     fn copy(&mut self, packed: Packed, bytes: &[u8]) {
-        let page = &self.pages[(packed.place / PAGE_UNITS) as usize];
-        let at = page.at as usize + (packed.place % PAGE_UNITS) as usize * UNIT;
-        self.blocks[page.block as usize][at..at + bytes.len()].copy_from_slice(bytes);
+        let (block, at) = self.block_and_at(packed.place);
+        self.blocks[block][at..at + bytes.len()].copy_from_slice(bytes);
     }
 
     /// A free room of this size.
     fn room(&mut self, size: usize) -> u32 {
-        if self.sizes.len() <= size {
-            self.sizes.resize(size + 1, Size::default());
+        if self.with_room.len() <= size {
+            self.with_room.resize(size + 1, Vec::new());
         }
         let room_bytes = size_of_room(size);
         let rooms = (PAGE / room_bytes) as u16;
         loop {
-            let Some(&number) = self.sizes[size].open.last() else {
+            let Some(&number) = self.with_room[size].last() else {
                 let number = self.page(size as u8);
-                self.sizes[size].open.push(number);
+                self.with_room[size].push(number);
                 continue;
             };
             let page = &mut self.pages[number as usize];
             if page.idle || usize::from(page.size) != size {
-                self.sizes[size].open.pop();
+                self.with_room[size].pop();
                 continue;
             }
             let room = if page.free != 0 {
@@ -201,7 +201,7 @@ impl Heap {
                 page.fresh - 1
             } else {
                 page.listed = false;
-                self.sizes[size].open.pop();
+                self.with_room[size].pop();
                 continue;
             };
             page.used += 1;

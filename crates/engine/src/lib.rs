@@ -36,7 +36,7 @@ pub use decide::{bond_subject, consents_to, decide, decide_and_compare, nearest_
 pub use fold::{Change, Effects, EntryRef, Send, apply};
 pub use grants::{code_of, held, normal_code};
 pub use state::{BondRef, Entity, History, Meta, State, seen_key};
-pub use table::Backing;
+pub use table::{Backing, Warmed};
 pub use terms::Term;
 pub use timeline::Topic;
 

@@ -423,12 +423,24 @@ impl BitReader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::FixedSet;
     use crate::table::tests::Stored;
 
     fn id(number: u64) -> u64 {
         let mut x = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         x ^= x >> 31;
         x.wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+
+    /// Else a look goes through a long row of others.
+    #[test]
+    fn ids_of_one_part_lie_all_over_its_table() {
+        let ids = (0..4_096).map(|number| id(number) >> PART_BITS);
+        let hashes: Vec<u64> = ids.map(hash).collect();
+        let places: FixedSet<u64> = hashes.iter().map(|hash| hash & 8_191).collect();
+        let tags: FixedSet<u64> = hashes.iter().map(|hash| hash >> 57).collect();
+        assert!(places.len() > 2_000, "{} places", places.len());
+        assert_eq!(tags.len(), 128);
     }
 
     #[test]

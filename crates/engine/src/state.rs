@@ -18,7 +18,7 @@ use crate::record::{
     Bond, Counts, JourneyVersions, Person, Product, Purge, Receipt, Referral, TallyKey, TimerKey,
 };
 use crate::seen::Seen;
-use crate::table::{Backing, FixedMap, Found, Record, Shelf, Table};
+use crate::table::{Backing, FixedMap, Found, Record, Shelf, Table, Warmed as _};
 use crate::terms::{Term, Terms};
 use crate::timeline::{Blocks, Timeline, Topic};
 
@@ -449,11 +449,6 @@ impl State {
             ("seen", self.seen.len_here()),
             ("timer", self.timers.len()),
         ]
-    }
-
-    /// The records of the kind that has most of them in memory.
-    pub fn records_here(&self) -> usize {
-        self.persons.len_here().max(self.products.len_here())
     }
 
     /// About what the records that are in memory take, in bytes.

@@ -3,8 +3,8 @@
 //! [`Shelf`] holds all of its records in key order (configuration, sums, timers).
 //!
 //! A record of a table is *open*, as the fold works on it, or *packed*, in its byte form, which
-//! takes a fraction of the memory. What nobody touches for a while is packed, and beyond the
-//! memory's budget it leaves and is read from the store when it is wanted again.
+//! takes a fraction of the memory. What was opened is packed again between entries, and beyond the
+//! memory's budget what nobody touches leaves and is read from the store when it is wanted again.
 //!
 //! Kept true: a checkpoint is the state as it was at one log position, although it is encoded
 //! step by step while the fold goes on: a record that changes before its turn is encoded first.
@@ -48,6 +48,16 @@ pub trait Backing: Send + Sync {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
     /// In key order from `from` (inclusive) to `to` (exclusive), or backwards.
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool, each: &mut EachRow<'_>);
+}
+
+/// A table that takes in rows of the store before anybody asks for them.
+pub trait Warmed: Send {
+    fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]);
+    /// All rows of the store were supplied since the start: unless some have left again, a miss
+    /// need not ask the store any more.
+    fn all_supplied(&mut self);
+    /// About what its records take in memory, in bytes.
+    fn bytes_here(&self) -> usize;
 }
 
 /// Receives a key and its value; says whether to go on.
@@ -327,12 +337,6 @@ impl<K: Key, V: Record> Table<K, V> {
         self.count
     }
 
-    /// About what those take, in bytes.
-    pub fn bytes_here(&self) -> usize {
-        let open = self.open * (size_of::<V>() + V::HEAP);
-        self.heap.bytes() + open + self.count * (size_of::<Slot<K, V>>() + 12)
-    }
-
     fn hash(key: &K) -> u64 {
         Fixed.hash_one(key)
     }
@@ -455,13 +459,13 @@ impl<K: Key, V: Record> Table<K, V> {
         self.open -= 1;
     }
 
-    /// Packs what was opened since the last time, but for long records, which take long to open
-    /// again: they wait for [`Table::settle`] or the next checkpoint.
+    /// Packs what was opened since the last time, but for long records that changed, which take
+    /// long to write: they wait for the next checkpoint.
     pub fn close(&mut self) {
         for at in 0..self.opened.len() {
             let spot = Spot(self.opened[at]);
             match &self.slot(spot).held {
-                Held::Open { packed: Some(packed), .. } if packed.is_long() => {}
+                Held::Open { packed: Some(packed), clean: false, .. } if packed.is_long() => {}
                 _ => self.pack(spot),
             }
         }
@@ -613,20 +617,6 @@ impl<K: Key, V: Record> Table<K, V> {
         }
     }
 
-    /// A row of the store as [`Table::supply`] takes it.
-    pub fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
-        let key = K::read(&mut Reader::new(&row_key[1..])).expect("keys are ours");
-        self.supply(&key, bytes);
-    }
-
-    /// All rows of the store were supplied since the start: unless some have left again, a miss
-    /// need not ask the store any more.
-    pub fn all_supplied(&mut self) {
-        if !self.left {
-            self.parts.iter_mut().for_each(|part| part.complete = true);
-        }
-    }
-
     fn slots(&self) -> impl Iterator<Item = (Spot, &Slot<K, V>)> {
         let slots = self.chunks.iter().flatten().enumerate();
         let slots = slots.filter(|(_, slot)| !matches!(slot.held, Held::Free));
@@ -715,6 +705,24 @@ impl<K: Key, V: Record> Table<K, V> {
             add(&row_key(self.number, key), &bytes_of(value));
             ControlFlow::Continue(())
         });
+    }
+}
+
+impl<K: Key + Send, V: Record + Send> Warmed for Table<K, V> {
+    fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
+        let key = K::read(&mut Reader::new(&row_key[1..])).expect("keys are ours");
+        self.supply(&key, bytes);
+    }
+
+    fn all_supplied(&mut self) {
+        if !self.left {
+            self.parts.iter_mut().for_each(|part| part.complete = true);
+        }
+    }
+
+    fn bytes_here(&self) -> usize {
+        let open = self.open * (size_of::<V>() + V::HEAP);
+        self.heap.bytes() + open + self.count * (size_of::<Slot<K, V>>() + 12)
     }
 }
 

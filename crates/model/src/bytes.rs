@@ -224,8 +224,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Keys and values that belong together, one behind the other in pieces of memory that never move:
-/// what a checkpoint writes. The last change to a key counts.
+/// Keys and values that belong together, one behind the other in pieces of memory, so that little
+/// moves while they grow: what a checkpoint writes. The last change to a key counts.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     pieces: Vec<Vec<u8>>,
@@ -318,11 +318,6 @@ impl Rows {
         self.pieces.append(&mut other.pieces);
         let moved = |row: Row| Row { piece: row.piece + base, ..row };
         self.rows.extend(other.rows.drain(..).map(moved));
-    }
-
-    /// The value that was put last.
-    pub fn last_value(&self) -> Option<&[u8]> {
-        self.row(self.rows.last()?).1
     }
 
     /// Key and value in the order in which they were put; `None` to delete the key.

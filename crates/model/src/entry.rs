@@ -110,6 +110,13 @@ pub enum KeyScope {
 }
 
 impl Body {
+    pub fn as_touch(&self) -> Option<&Touch> {
+        match self {
+            Body::Touch(touch) => Some(touch),
+            _ => None,
+        }
+    }
+
     /// Writes both parts and gives the tag. `at` is the entry's time.
     pub fn write(&self, at: Time, common: &mut Writer, personal: &mut Writer) -> u8 {
         match self {

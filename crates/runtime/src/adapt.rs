@@ -79,7 +79,7 @@ pub fn read_ahead<D: Disk>(
         let ahead = scope.spawn(move || {
             let mut batch = Vec::with_capacity(BATCH);
             let read = read_decoded(reader, from, |entry| {
-                if let Body::Touch(touch) = &entry.body {
+                if let Some(touch) = entry.body.as_touch() {
                     touch.digest_aliases();
                 }
                 batch.push(entry);

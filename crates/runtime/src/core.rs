@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use engine::table::FixedSet;
-use engine::{Away, Change, Effects, EntryRef, Send, State};
+use engine::{Away, Change, Effects, EntryRef, Send, State, Warmed};
 use model::bytes::{Rows, Writer};
 use model::entry::{Body, Entry, Seq};
 use model::id::{Digest, Time};
@@ -24,11 +24,12 @@ const FOLD_AT_ONCE: usize = 64;
 const SYNC_BESIDE: usize = 512;
 /// Entries behind the checkpoint from which on a start reads the whole store first.
 const TAIL_LONG: u64 = 100_000;
+/// Rows between two looks at what a table takes by now.
+const WEIGHED_EVERY: usize = 4_096;
 /// So many rows are read from the store by two threads.
 const ROWS_MANY: usize = 512;
 /// Records of each kind that a checkpoint encodes under one hold of the state's lock.
 const ENCODED_AT_ONCE: usize = 256;
-
 /// Records that are looked at when memory is short and nothing comes.
 const SETTLE_LEAST: usize = 4_096;
 
@@ -136,11 +137,14 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         }
         // A long tail asks for most records anyway, and in the store's order they come faster.
         let long = recovery.last_seq - checkpoint >= TAIL_LONG && checkpoint > 0;
-        let backing = StoreBacking(store.clone());
-        let all = long && state.supply_all(&backing, options.memory / 5 * 4);
+        let all = long
+            && warm_all(&mut state, &*store, options.memory / 5 * 4).map_err(OpenError::Storage)?;
         let replayed = replay_with(&mut state, &reader, checkpoint + 1, |state, entries| {
             for _ in 0..2 {
                 let away = state.away(entries.iter().map(|entry| &entry.body));
+                if away.is_empty() {
+                    return;
+                }
                 state.supply(&away, rows_of(&*store, &away));
             }
         })?;
@@ -229,9 +233,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     /// Messages that were counted, or stand twice in this group, do not reach the log at all.
     fn repeated(&self, bodies: &[Body], group: &mut FixedSet<u64>) -> Vec<bool> {
         // One thing after the other for all of them, as in `engine::away`.
-        let touches = || {
-            bodies.iter().map(|body| if let Body::Touch(touch) = body { Some(touch) } else { None })
-        };
+        let touches = || bodies.iter().map(Body::as_touch);
         let near = touches().flatten().map(|touch| touch.near());
         std::hint::black_box(near.fold(0, u64::wrapping_add));
         let ids: Vec<Digest> =
@@ -322,9 +324,11 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
             if rows.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let mut state = self.state.write();
-        state.supply_rows(rows.iter().map(|(key, value)| (&**key, &**value)));
+        let mut tables = state.warmed();
+        let own = &mut tables[self.warming.table];
+        rows.iter().for_each(|(key, value)| own.supply_row(key, value));
         if rows.len() < count {
-            state.all_supplied(*table);
+            own.all_supplied();
             self.warming = Warming { table: self.warming.table + 1, from: Vec::new() };
         } else {
             let mut next = rows.pop().expect("as many as asked").0;
@@ -402,6 +406,44 @@ impl<D: Disk, S: Store> Folding<'_, D, S> {
             self.state.write().supply(&away, rows);
         }
     }
+}
+
+/// Brings all rows of the tables that are warmed into memory, each table on a thread of its own, as
+/// long as they take less than about `most` bytes. Says whether that was enough.
+pub(crate) fn warm_all(
+    state: &mut State,
+    store: &impl Store,
+    most: usize,
+) -> Result<bool, StorageError> {
+    let share = most / engine::WARMED.len();
+    std::thread::scope(|scope| {
+        let tables = engine::WARMED.into_iter().zip(state.warmed());
+        let threads: Vec<_> = tables
+            .map(|(number, table)| scope.spawn(move || warm_table(store, number, table, share)))
+            .collect();
+        threads.into_iter().try_fold(true, |all, thread| {
+            Ok(all & thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+        })
+    })
+}
+
+fn warm_table(
+    store: &impl Store,
+    number: u8,
+    table: &mut dyn Warmed,
+    most: usize,
+) -> Result<bool, StorageError> {
+    let (mut count, mut is_all) = (0_usize, true);
+    store.scan(&[number], &[number + 1], false, &mut |key, value| {
+        table.supply_row(key, value);
+        count += 1;
+        is_all = !count.is_multiple_of(WEIGHED_EVERY) || table.bytes_here() < most;
+        if is_all { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if is_all {
+        table.all_supplied();
+    }
+    Ok(is_all)
 }
 
 /// The rows that are away, in the order of their keys; many are read by two threads.

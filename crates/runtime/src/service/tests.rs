@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use model::alias::{Alias, AliasKind};
 use model::entry::Body;
 use model::id::{Digest, Time};
 use model::kind::Kind;
@@ -26,8 +27,12 @@ fn open(disk: &SimDisk, store: &MemStore) -> (Handle<SimDisk>, Running) {
 }
 
 fn touch(id: u8) -> Vec<Body> {
+    touch_of(&[id])
+}
+
+fn touch_of(id: &[u8]) -> Vec<Body> {
     let mut touch = Touch::new(Kind::of("page.viewed"), Time(1_767_258_000_000), Source::Native);
-    touch.id = Digest::of(&[&[id]]);
+    touch.id = Digest::of(&[id]);
     vec![Body::Touch(touch)]
 }
 
@@ -84,4 +89,42 @@ fn a_stop_answers_what_was_asked_before_it_and_refuses_what_comes_after() {
         assert!(answer.blocking_recv().expect("it was answered").is_ok());
     }
     assert_eq!(handle.submit_blocking(touch(99)), Err(Busy::Stopped));
+}
+
+/// Of a group so large that it is folded in while it is synced.
+#[test]
+fn what_could_not_be_synced_is_not_answered_and_readers_lose_it() {
+    let (disk, store) = (SimDisk::new(), MemStore::new());
+    let (handle, running) = open(&disk, &store);
+    let large =
+        |first: u16| (first..first + 600).flat_map(|id| touch_of(&id.to_be_bytes())).collect();
+    let answers = handle.submit_blocking(large(0)).expect("it is taken");
+    let last = answers.last().expect("there are some").0;
+    assert_eq!(handle.reader().last_seq(), last);
+    disk.fail_at(disk.operations() + 1, std::io::ErrorKind::Other);
+    assert_eq!(handle.submit_blocking(large(1_000)), Err(Busy::Stopped));
+    assert_eq!(handle.reader().last_seq(), last);
+    assert!(running.stop().is_err());
+}
+
+#[test]
+fn a_state_that_was_warmed_is_the_one_that_was_written() {
+    let (disk, store) = (SimDisk::new(), MemStore::new());
+    let (handle, running) = open(&disk, &store);
+    let named = |id: u8| {
+        let mut bodies = touch(id);
+        if let Body::Touch(touch) = &mut bodies[0] {
+            touch.aliases = vec![Alias::new(AliasKind::User, &format!("u{id}")).expect("a name")];
+        }
+        bodies
+    };
+    handle.submit_blocking((0..50).flat_map(named).collect()).expect("it is taken");
+    let hash = handle.state().hash();
+    running.stop().expect("it stops in order");
+    let mut state =
+        engine::State::open(Some(Arc::new(crate::adapt::StoreBacking(Arc::new(store.clone())))));
+    assert_eq!(state.in_memory()[..2], [("person", 0), ("alias", 0)]);
+    assert!(crate::core::warm_all(&mut state, &store, usize::MAX).expect("it can be read"));
+    assert_eq!(state.in_memory()[..2], [("person", 50), ("alias", 50)]);
+    assert_eq!(state.hash(), hash);
 }
