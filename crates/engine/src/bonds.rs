@@ -4,6 +4,7 @@
 //! so (a trusted touch that names person and unit) or when the person claims it. It then moves to
 //! the unit with its history. Whoever merely scans a unit keeps a bond with the model.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -20,14 +21,13 @@ use crate::facts::{Here, View};
 use crate::fold::{Change, Cx};
 use crate::identity;
 use crate::journey::{self, Journey, matches_kind};
-use crate::record::{Bond, Moved, Person, Product, Role, TimerKey};
+use crate::moves::By;
+use crate::record::{Bond, Person, Product, Role, TimerKey};
 use crate::state::{Force, State};
 use crate::table::Spot;
 use crate::terms::Term;
 use crate::timers;
 
-/// Moves that a bond remembers; the log has all of them.
-const MOVES_KEPT: usize = 64;
 /// Wrong claim codes within a day, after which a unit takes no more until the day is over.
 pub const CLAIM_FAILURES: u32 = 10;
 
@@ -119,16 +119,19 @@ fn check_claim(
 }
 
 /// The products that a touch is about: its own, else the one its campaign is tied to.
-pub(crate) fn subjects_of(state: &State, touch: &Touch) -> Vec<Subject> {
+pub(crate) fn subjects_of<'a>(state: &State, touch: &'a Touch) -> Cow<'a, [Subject]> {
     if touch.kind.as_str().starts_with("products.") {
-        return Vec::new();
+        return Cow::default();
     }
     if touch.products.is_empty() && touch.kind.as_str() == "campaign.clicked" {
         let campaign = touch.campaign.as_deref().and_then(|id| state.campaign(id));
         return match campaign.map(|campaign| &campaign.subjects[..]) {
-            Some([only]) => vec![*only],
-            _ => Vec::new(),
+            Some([only]) => vec![*only].into(),
+            _ => Cow::default(),
         };
+    }
+    if touch.products.len() <= 1 {
+        return touch.products[..].into();
     }
     let mut subjects: Vec<Subject> = Vec::with_capacity(touch.products.len());
     for subject in &touch.products {
@@ -136,7 +139,7 @@ pub(crate) fn subjects_of(state: &State, touch: &Touch) -> Vec<Subject> {
             subjects.push(*subject);
         }
     }
-    subjects
+    subjects.into()
 }
 
 /// Where a bond stands in memory while one entry is folded in.
@@ -177,6 +180,19 @@ pub(crate) fn fold(
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) {
+    if let Some(spot) = state.persons.open(&person) {
+        fold_at(state, (person, spot), subject, touch, cx);
+    }
+}
+
+/// The same when it is known where the person's record is.
+pub(crate) fn fold_at(
+    state: &mut State,
+    person: (PersonId, Spot),
+    subject: Subject,
+    touch: &Touch,
+    cx: &mut Cx<'_>,
+) {
     let Some(own) = bond_for(state, person, subject, touch, cx) else { return };
     carry_over(state, own, touch.time, cx);
     let kind = touch.kind.as_str();
@@ -195,7 +211,7 @@ pub(crate) fn fold(
     }
     fold_steps(state, own, touch, cx);
     if let Some((force, to)) = target(state, own, touch, cx.now) {
-        enter(state, own, &force, Moving { to, by: kind, time: touch.time }, cx);
+        enter(state, own, &force, Moving { to, by: By::Kind(&touch.kind), time: touch.time }, cx);
     }
     if PARTINGS.contains(&kind) {
         part(state, own, cx);
@@ -205,13 +221,12 @@ pub(crate) fn fold(
 /// Which bond it is about, made or tied to the unit if need be.
 fn bond_for(
     state: &mut State,
-    person: PersonId,
+    (person, spot): (PersonId, Spot),
     subject: Subject,
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) -> Option<Standing> {
     let kind = touch.kind.as_str();
-    let spot = state.persons.open(&person)?;
     let record = state.persons.here(spot);
     let standing = |at| Standing { person, subject, spot, at };
     if subject.is_unit() {
@@ -363,7 +378,8 @@ fn carry_over(state: &mut State, own: Standing, time: Time, cx: &mut Cx<'_>) {
     (bond.journey, bond.version) = (force.name, force.version);
     bond.steps_done.retain(|done| force.steps.contains(done));
     if moved {
-        enter(state, own, &force, Moving { to, by: "journey.published", time }, cx);
+        let by = By::Other("journey.published");
+        enter(state, own, &force, Moving { to, by, time }, cx);
     }
 }
 
@@ -457,7 +473,7 @@ fn first_that_holds<'j, T>(
 /// To which stage a bond moves, what moved it and when.
 pub(crate) struct Moving<'a> {
     pub to: Term,
-    pub by: &'a str,
+    pub by: By<'a>,
     pub time: Time,
 }
 
@@ -474,10 +490,7 @@ pub(crate) fn enter(
     let bond = own.bond_mut(state);
     (bond.stage, bond.since) = (to, time);
     bond.shown.clear();
-    if bond.moves.len() >= MOVES_KEPT {
-        bond.moves.remove(0);
-    }
-    bond.moves.push(Moved { stage: to, time, seq: cx.seq, by: by.into() });
+    bond.moves.push(to, time, cx.seq, by);
     let no = force.stage_no(to);
     let timers = force.journey.timers.iter().zip(&force.timers);
     let begun = timers.filter(|(timer, _)| Some(timer.in_stage) == no);
@@ -496,7 +509,7 @@ pub(crate) fn move_by_kind(
 ) {
     let touch = Touch::new(kind.clone(), time, model::touch::Source::Engine);
     if let Some((force, to)) = target(state, own, &touch, time) {
-        enter(state, own, &force, Moving { to, by: kind.as_str(), time }, cx);
+        enter(state, own, &force, Moving { to, by: By::Kind(kind), time }, cx);
     }
 }
 

@@ -7,18 +7,30 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use model::bytes::{Corrupt, Reader, Writer};
+use model::value::Map;
 
 use crate::table::Record;
 
-pub struct Lazy<T> {
-    /// Empty when `open` is the truth, or when both are and the value is the default.
-    bytes: Box<[u8]>,
-    open: OnceLock<Box<T>>,
+/// What can be such a part.
+pub trait Part: Record + Default + PartialEq + 'static {
+    /// The default value.
+    fn none() -> &'static Self;
 }
 
-impl<T: Record + Default + PartialEq> Lazy<T> {
+pub struct Lazy<T> {
+    /// The byte form, unless there is an `own` value.
+    bytes: Vec<u8>,
+    /// What was made or is to be changed: it counts.
+    own: Option<Box<T>>,
+    /// What the bytes say, for reading.
+    read: OnceLock<Box<T>>,
+    /// A value whose memory is used again.
+    spare: Option<Box<T>>,
+}
+
+impl<T: Part> Lazy<T> {
     pub fn new(value: T) -> Lazy<T> {
-        Lazy { bytes: Box::default(), open: OnceLock::from(Box::new(value)) }
+        Lazy { own: Some(Box::new(value)), ..Lazy::default() }
     }
 
     pub fn into_inner(mut self) -> T {
@@ -27,69 +39,106 @@ impl<T: Record + Default + PartialEq> Lazy<T> {
 
     /// Its length and its bytes.
     pub fn write(&self, out: &mut Writer) {
-        match self.open.get() {
-            Some(open) if self.bytes.is_empty() && **open != T::default() => {
-                let mut own = Writer::new();
-                open.write(&mut own);
-                out.blob(own.as_bytes());
-            }
-            _ => out.blob(&self.bytes),
+        match &self.own {
+            Some(own) if **own == *T::none() => out.blob(&[]),
+            Some(own) => out.blob_of(|out| own.write(out)),
+            None => out.blob(&self.bytes),
         }
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Lazy<T>, Corrupt> {
-        Ok(Lazy { bytes: input.blob()?.into(), open: OnceLock::new() })
+        Ok(Lazy { bytes: input.blob()?.into(), ..Lazy::default() })
     }
 
-    /// The store verifies its own checksums, so bytes that do not decode are a bug.
-    fn decode(bytes: &[u8]) -> Box<T> {
-        if bytes.is_empty() {
-            return Box::default();
+    /// As [`Lazy::read`], into the memory that this one has.
+    pub fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(input.blob()?);
+        if let Some(own) = self.own.take().or_else(|| self.read.take()) {
+            self.spare = Some(own);
         }
-        let value = T::read(&mut Reader::new(bytes));
-        Box::new(value.unwrap_or_else(|corrupt| panic!("a part of a stored record: {corrupt}")))
+        Ok(())
+    }
+
+    /// The value to change; from here on it counts, and no bytes do.
+    fn own(&mut self) -> &mut T {
+        if self.own.is_none() {
+            let own = self.read.take().unwrap_or_else(|| match self.spare.take() {
+                Some(mut spare) if !self.bytes.is_empty() => {
+                    decoded(spare.read_again(&mut Reader::new(&self.bytes)));
+                    spare
+                }
+                _ => decode(&self.bytes),
+            });
+            self.bytes.clear();
+            self.own = Some(own);
+        }
+        self.own.as_mut().expect("put there above")
     }
 }
 
-impl<T: Record + Default + PartialEq> Deref for Lazy<T> {
+impl Lazy<Map> {
+    /// Lays `over` on top, as [`Map::merge_within`] does. Bytes stay bytes; `scratch` is only used
+    /// in between.
+    pub fn lay_over(&mut self, over: &Map, most: usize, scratch: &mut Writer) {
+        if let Some(own) = &mut self.own {
+            return own.merge_within(over, most);
+        }
+        if decoded(Map::merge_written(&mut self.bytes, over, most, scratch)) {
+            self.read.take();
+        }
+    }
+}
+
+fn decode<T: Part>(bytes: &[u8]) -> Box<T> {
+    if bytes.is_empty() {
+        return Box::default();
+    }
+    Box::new(decoded(T::read(&mut Reader::new(bytes))))
+}
+
+/// The store verifies its own checksums, so bytes that do not decode are a bug.
+fn decoded<T>(result: Result<T, Corrupt>) -> T {
+    result.unwrap_or_else(|corrupt| panic!("a part of a stored record: {corrupt}"))
+}
+
+impl<T: Part> Deref for Lazy<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.open.get_or_init(|| Lazy::decode(&self.bytes))
+        match &self.own {
+            Some(own) => own,
+            None if self.bytes.is_empty() => T::none(),
+            None => self.read.get_or_init(|| decode(&self.bytes)),
+        }
     }
 }
 
-impl<T: Record + Default + PartialEq> DerefMut for Lazy<T> {
+impl<T: Part> DerefMut for Lazy<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.open.get_or_init(|| Lazy::decode(&self.bytes));
-        self.bytes = Box::default();
-        self.open.get_mut().expect("opened above")
+        self.own()
     }
 }
 
 impl<T> Default for Lazy<T> {
     fn default() -> Lazy<T> {
-        Lazy { bytes: Box::default(), open: OnceLock::new() }
+        Lazy { bytes: Vec::new(), own: None, read: OnceLock::new(), spare: None }
     }
 }
 
-impl<T: Record + Default + PartialEq + Clone> Clone for Lazy<T> {
+impl<T: Part + Clone> Clone for Lazy<T> {
     fn clone(&self) -> Lazy<T> {
-        let open = match self.open.get() {
-            Some(open) if self.bytes.is_empty() => OnceLock::from(open.clone()),
-            _ => OnceLock::new(),
-        };
-        Lazy { bytes: self.bytes.clone(), open }
+        Lazy { bytes: self.bytes.clone(), own: self.own.clone(), ..Lazy::default() }
     }
 }
 
-impl<T: Record + Default + PartialEq> PartialEq for Lazy<T> {
+impl<T: Part> PartialEq for Lazy<T> {
     fn eq(&self, other: &Lazy<T>) -> bool {
         **self == **other
     }
 }
 
-impl<T: Record + Default + PartialEq + std::fmt::Debug> std::fmt::Debug for Lazy<T> {
+impl<T: Part + std::fmt::Debug> std::fmt::Debug for Lazy<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         (**self).fmt(f)
     }

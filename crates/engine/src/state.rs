@@ -81,6 +81,8 @@ pub struct State {
     pub(crate) published: BTreeMap<Box<str>, Published>,
     in_force: InForce,
     pub(crate) grid: Grid,
+    /// For what is put together in between; empty.
+    pub(crate) scratch: Writer,
 }
 
 /// The compiled versions of a journey, in the order of publishing; version 1 is the first.
@@ -172,6 +174,7 @@ impl State {
             published: BTreeMap::new(),
             in_force: InForce::default(),
             grid: Grid::default(),
+            scratch: Writer::new(),
         };
         state.derive();
         state
