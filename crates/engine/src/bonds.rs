@@ -239,7 +239,7 @@ fn bond_for(
                 tie(state, person, subject, touch, cx);
                 place_of(state.persons.here(spot), subject).map(standing)
             }
-            _ => model_bond(state, person, subject.to_model(), touch),
+            _ => model_bond(state, (person, spot), subject.to_model(), touch),
         };
     }
     if !COMMERCE.iter().any(|prefix| kind.starts_with(prefix)) {
@@ -250,20 +250,23 @@ fn bond_for(
             return Some(Standing { person, subject: record.bonds[at].subject, spot, at });
         }
     }
-    model_bond(state, person, subject, touch)
+    model_bond(state, (person, spot), subject, touch)
 }
 
 fn model_bond(
     state: &mut State,
-    person: PersonId,
+    (person, spot): (PersonId, Spot),
     subject: Subject,
     touch: &Touch,
 ) -> Option<Standing> {
-    if let Some(own) = Standing::of(state, person, subject) {
-        return Some(own);
-    }
-    begin(state, person, subject, touch)?;
-    Standing::of(state, person, subject)
+    let at = match place_of(state.persons.here(spot), subject) {
+        Some(at) => at,
+        None => {
+            begin(state, person, subject, touch)?;
+            place_of(state.persons.here(spot), subject)?
+        }
+    };
+    Some(Standing { person, subject, spot, at })
 }
 
 fn begin(state: &mut State, person: PersonId, subject: Subject, touch: &Touch) -> Option<()> {
@@ -394,7 +397,9 @@ fn target(
     let stage = stage_of(state, force, own.bond(state));
     let from = force.stage_no(stage);
     let about = About { own, touch: Some((touch, recorded)), now: touch.time };
-    let fits = force.journey.moves.iter().filter(|own| own.fits(from, &touch.kind));
+    let on_kind = force.on_kind(&touch.kind);
+    let moves = on_kind.moves.iter().map(|at| &force.journey.moves[usize::from(*at)]);
+    let fits = moves.filter(|own| own.starts_at(from));
     let conditions = fits.map(|own| (own.when.as_ref(), own.to));
     if let Some(to) = first_that_holds(state, about, conditions) {
         let to = force.stage_term(Some(to));
@@ -521,10 +526,12 @@ fn fold_steps(state: &mut State, own: Standing, touch: &Touch, cx: &mut Cx<'_>) 
         _ => None,
     };
     let Some(force) = state.force(own.subject.gtin) else { return };
-    let steps = &force.journey.steps;
+    if named.is_none() && !force.on_kind(&touch.kind).step {
+        return;
+    }
     let does =
         |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
-    if !steps.iter().any(does) {
+    if !force.journey.steps.iter().any(does) {
         return;
     }
     let force = force.clone();

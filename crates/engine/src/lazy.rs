@@ -7,8 +7,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use model::bytes::{Corrupt, Reader, Writer};
-use model::value::Map;
+use model::value::{Map, Written};
 
+use crate::condition::Fact;
 use crate::table::Record;
 
 /// What can be such a part.
@@ -52,10 +53,16 @@ impl<T: Part> Lazy<T> {
 
     /// As [`Lazy::read`], into the memory that this one has.
     pub fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        let bytes = input.blob()?;
         self.bytes.clear();
-        self.bytes.extend_from_slice(input.blob()?);
-        if let Some(own) = self.own.take().or_else(|| self.read.take()) {
-            self.spare = Some(own);
+        if !bytes.is_empty() {
+            self.bytes.extend_from_slice(bytes);
+        }
+        if self.own.is_some() {
+            self.spare = self.own.take();
+        }
+        if self.read.get().is_some() {
+            self.spare = self.read.take();
         }
         Ok(())
     }
@@ -78,6 +85,22 @@ impl<T: Part> Lazy<T> {
 }
 
 impl Lazy<Map> {
+    /// As [`Fact::at`]; one value of a map in its byte form is read alone.
+    pub fn fact(&self, rest: &[Box<str>]) -> Fact<'_> {
+        if let ([key], None, None) = (rest, &self.own, self.read.get()) {
+            match decoded(Map::find_written(&self.bytes, key)) {
+                None => return Fact::Missing,
+                Some(Written::Null) => return Fact::Null,
+                Some(Written::Bool(bool)) => return Fact::Bool(bool),
+                Some(Written::Int(int)) => return Fact::Int(int),
+                Some(Written::Float(float)) => return Fact::Float(float),
+                Some(Written::Text(text)) => return Fact::Text(text),
+                Some(Written::Nested) => {}
+            }
+        }
+        Fact::at(self, rest)
+    }
+
     /// Lays `over` on top, as [`Map::merge_within`] does. Bytes stay bytes; `scratch` is only used
     /// in between.
     pub fn lay_over(&mut self, over: &Map, most: usize, scratch: &mut Writer) {

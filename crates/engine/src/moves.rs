@@ -48,7 +48,7 @@ impl Moves {
         }
         let mut out = Writer::onto(std::mem::take(&mut self.bytes));
         stage.write(&mut out);
-        out.int(time.0);
+        out.int48(time.0);
         out.uint(seq);
         match by {
             By::Kind(kind) => kind.write(&mut out),
@@ -93,14 +93,14 @@ impl Moves {
 fn read_one(input: &mut Reader<'_>) -> Result<Moved, Corrupt> {
     Ok(Moved {
         stage: Term::read(input)?,
-        time: Time(input.int()?),
+        time: Time(input.int48()?),
         seq: input.uint()?,
         by: Kind::read(input)?.as_str().into(),
     })
 }
 
 fn skip(input: &mut Reader<'_>) -> Result<(), Corrupt> {
-    (Term::read(input)?, input.int()?, input.uint()?);
+    (Term::read(input)?, input.int48()?, input.uint()?);
     if input.uint()? == 0 {
         input.text()?;
     }

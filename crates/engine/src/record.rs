@@ -330,6 +330,9 @@ impl Person {
     }
 }
 
+/// Beside a bond's role: since when it has been in its stage follows, if not from its beginning.
+const BOND_MOVED: u8 = 128;
+
 impl Bond {
     pub fn new(subject: Subject, time: Time) -> Bond {
         Bond {
@@ -351,9 +354,12 @@ impl Bond {
         self.journey.write(out);
         out.uint(u64::from(self.version));
         self.stage.write(out);
-        write_time(out, self.begun);
-        out.int(self.since.since(self.begun));
-        out.u8(self.role as u8);
+        write_moment(out, self.begun);
+        let moved = self.since != self.begun;
+        out.u8(self.role as u8 | if moved { BOND_MOVED } else { 0 });
+        if moved {
+            write_moment(out, self.since);
+        }
         out.uint(self.touches);
         out.list(self.steps_done.iter(), |out, step| step.write(out));
         self.more.write(out);
@@ -375,9 +381,10 @@ impl Bond {
         self.journey = Term::read(input)?;
         self.version = input.uint()? as u32;
         self.stage = Term::read(input)?;
-        self.begun = time(input)?;
-        self.since = self.begun.plus(input.int()?);
-        self.role = match input.u8()? {
+        self.begun = moment(input)?;
+        let role = input.u8()?;
+        self.since = if role & BOND_MOVED != 0 { moment(input)? } else { self.begun };
+        self.role = match role & !BOND_MOVED {
             1 => Role::Prospect,
             2 => Role::Buyer,
             3 => Role::Owner,
@@ -408,6 +415,15 @@ fn time(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
 
 fn write_time(out: &mut Writer, time: Time) {
     out.int(time.0);
+}
+
+/// The same in a form of six bytes, for what every touch reads and writes.
+fn moment(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
+    Ok(Time(input.int48()?))
+}
+
+fn write_moment(out: &mut Writer, time: Time) {
+    out.int48(time.0);
 }
 
 fn write_text(out: &mut Writer, text: &str) {
@@ -512,8 +528,12 @@ impl Record for Person {
 
     fn write(&self, out: &mut Writer) {
         out.u8(2);
-        write_time(out, self.first_seen);
-        out.int(self.last_seen.since(self.first_seen));
+        let again = self.last_seen != self.first_seen;
+        out.bool(again);
+        write_moment(out, self.first_seen);
+        if again {
+            write_moment(out, self.last_seen);
+        }
         out.uint(self.touches);
         self.timeline.write(out);
         out.list(self.bonds.iter(), |out, bond| bond.write(out));
@@ -530,8 +550,9 @@ impl Record for Person {
 
     fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
         check_number(input, 2, "a person has an unknown version")?;
-        self.first_seen = time(input)?;
-        self.last_seen = self.first_seen.plus(input.int()?);
+        let again = input.bool()?;
+        self.first_seen = moment(input)?;
+        self.last_seen = if again { moment(input)? } else { self.first_seen };
         self.touches = input.uint()?;
         self.timeline = Timeline::read(input)?;
         let bonds = input.len()?;
@@ -742,13 +763,15 @@ impl Record for BondMore {
 
 /// Which of a unit's fields are there.
 mod has {
-    pub const REGISTERED: u64 = 1;
-    pub const MADE: u64 = 2;
-    pub const CLAIM: u64 = 4;
-    pub const OWNER: u64 = 8;
-    pub const OWNED_SINCE: u64 = 16;
-    pub const SEEN: u64 = 32;
-    pub const CLAIM_FAILED: u64 = 64;
+    pub const REGISTERED: u8 = 1;
+    pub const MADE: u8 = 2;
+    pub const CLAIM: u8 = 4;
+    pub const OWNER: u8 = 8;
+    pub const OWNED_SINCE: u8 = 16;
+    pub const SEEN: u8 = 32;
+    pub const CLAIM_FAILED: u8 = 64;
+    /// Last at another time than first.
+    pub const SEEN_AGAIN: u8 = 128;
 }
 
 impl Record for Product {
@@ -759,17 +782,19 @@ impl Record for Product {
     }
 
     fn write(&self, out: &mut Writer) {
+        let again = self.last_seen.filter(|_| self.last_seen != self.first_seen);
         let flags = if self.registered.is_some() { has::REGISTERED } else { 0 }
             | if self.made.is_some() { has::MADE } else { 0 }
             | if self.claim.is_some() { has::CLAIM } else { 0 }
             | if self.owner.is_some() { has::OWNER } else { 0 }
             | if self.owned_since.is_some() { has::OWNED_SINCE } else { 0 }
             | if self.first_seen.is_some() { has::SEEN } else { 0 }
-            | if self.claim_failures != 0 { has::CLAIM_FAILED } else { 0 };
-        out.u8(1);
-        out.uint(flags);
+            | if self.claim_failures != 0 { has::CLAIM_FAILED } else { 0 }
+            | if again.is_some() { has::SEEN_AGAIN } else { 0 };
+        out.u8(2);
+        out.u8(flags);
         let times = [self.registered, self.made, self.owned_since];
-        times.into_iter().flatten().for_each(|time| write_time(out, time));
+        times.into_iter().flatten().for_each(|time| write_moment(out, time));
         if let Some(claim) = self.claim {
             out.raw(&claim.to_be_bytes());
         }
@@ -777,8 +802,10 @@ impl Record for Product {
             out.uint(owner.0);
         }
         if let Some(first) = self.first_seen {
-            write_time(out, first);
-            out.int(self.last_seen.unwrap_or(first).since(first));
+            write_moment(out, first);
+        }
+        if let Some(again) = again {
+            write_moment(out, again);
         }
         if self.claim_failures != 0 {
             out.uint(u64::from(self.claim_failures));
@@ -797,11 +824,11 @@ impl Record for Product {
     }
 
     fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        check_version(input, "a product has an unknown version")?;
-        let flags = input.uint()?;
-        let has = |flag: u64| flags & flag != 0;
-        let time_if = |flag: u64, input: &mut Reader<'_>| match has(flag) {
-            true => time(input).map(Some),
+        check_number(input, 2, "a product has an unknown version")?;
+        let flags = input.u8()?;
+        let has = |flag: u8| flags & flag != 0;
+        let time_if = |flag: u8, input: &mut Reader<'_>| match has(flag) {
+            true => moment(input).map(Some),
             false => Ok(None),
         };
         self.registered = time_if(has::REGISTERED, input)?;
@@ -813,9 +840,9 @@ impl Record for Product {
         };
         self.owner = if has(has::OWNER) { Some(person(input)?) } else { None };
         self.first_seen = time_if(has::SEEN, input)?;
-        self.last_seen = match self.first_seen {
-            Some(first) => Some(first.plus(input.int()?)),
-            None => None,
+        self.last_seen = match has(has::SEEN_AGAIN) {
+            true => Some(moment(input)?),
+            false => self.first_seen,
         };
         (self.claim_failures, self.claim_failed) = match has(has::CLAIM_FAILED) {
             true => (input.uint()? as u32, time(input)?),

@@ -508,12 +508,18 @@ impl<K: Key, V: Record> Table<K, V> {
     }
 
     /// Notes that it changes now; keeps its old bytes if the running checkpoint needs them.
+    #[inline]
     fn mark(&mut self, spot: Spot) {
+        if self.slot(spot).epoch != self.epoch {
+            self.mark_first(spot);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn mark_first(&mut self, spot: Spot) {
         let (epoch, durable) = (self.epoch, self.durable);
         let slot = self.slot(spot);
-        if slot.epoch == epoch {
-            return;
-        }
         if slot.epoch == epoch - 1 && slot.epoch > durable && !slot.encoded {
             let mut saved = std::mem::take(&mut self.saved);
             self.encode(spot, &mut saved);

@@ -27,6 +27,10 @@ const ROOM: usize = 64;
 /// What a byte of a number holds, in eight of them.
 const SEVENS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 
+/// What stands for 0 in six bytes, and what says that the number does not fit into them.
+const INT48_ZERO: i64 = 1 << 46;
+const INT48_OTHER: i64 = (1 << 48) - 1;
+
 impl Writer {
     pub fn new() -> Writer {
         Writer::default()
@@ -53,10 +57,11 @@ impl Writer {
     /// The next `len` bytes, to be written.
     #[inline]
     fn room(&mut self, len: usize) -> &mut [u8] {
-        if self.bytes.len() - self.len < len {
+        let end = self.len + len;
+        if end > self.bytes.len() {
             self.grow(len);
         }
-        &mut self.bytes[self.len..self.len + len]
+        &mut self.bytes[self.len..end]
     }
 
     #[cold]
@@ -99,6 +104,21 @@ impl Writer {
             uint >>= 7;
         }
         self.u8(uint as u8);
+    }
+
+    /// A number near zero or a time, of -2^46 to 2^47: six bytes, any other fourteen.
+    #[inline]
+    pub fn int48(&mut self, int: i64) {
+        match int.checked_add(INT48_ZERO) {
+            Some(up @ 0..INT48_OTHER) => {
+                self.room(8).copy_from_slice(&up.to_le_bytes());
+                self.len += 6;
+            }
+            _ => {
+                self.raw(&INT48_OTHER.to_le_bytes()[..6]);
+                self.raw(&int.to_le_bytes());
+            }
+        }
     }
 
     #[inline]
@@ -264,7 +284,18 @@ impl<'a> Reader<'a> {
         Ok((uint >> 1) as i64 ^ -((uint & 1) as i64))
     }
 
+    #[inline]
+    pub fn int48(&mut self) -> Result<i64, Corrupt> {
+        let mut bytes = [0; 8];
+        bytes[..6].copy_from_slice(&self.array::<6>()?);
+        match i64::from_le_bytes(bytes) {
+            INT48_OTHER => Ok(i64::from_le_bytes(self.array()?)),
+            up => Ok(up - INT48_ZERO),
+        }
+    }
+
     /// A count or length; never more than the bytes that are left, so it can size an allocation.
+    #[inline]
     pub fn len(&mut self) -> Result<usize, Corrupt> {
         let len = self.uint()?;
         if len > self.rest.len() as u64 {
@@ -299,6 +330,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.raw(len)?).map_err(|_| Corrupt("a text is not UTF-8"))
     }
 
+    #[inline]
     pub fn blob(&mut self) -> Result<&'a [u8], Corrupt> {
         let len = self.len()?;
         self.raw(len)
@@ -487,6 +519,20 @@ mod tests {
         uints.iter().for_each(|uint| assert_eq!(input.uint(), Ok(*uint)));
         ints.iter().for_each(|int| assert_eq!(input.int(), Ok(*int)));
         assert!(input.is_empty());
+    }
+
+    #[test]
+    fn any_number_comes_back_from_six_bytes_or_more() {
+        let ends = [-INT48_ZERO, INT48_OTHER - INT48_ZERO];
+        let near = ends.into_iter().flat_map(|end| end - 2..end + 3);
+        for int in near.chain([0, -1, 1_767_258_000_000, i64::MIN, i64::MAX]) {
+            let mut out = Writer::new();
+            out.int48(int);
+            assert!(matches!(out.as_bytes().len(), 6 | 14));
+            let mut input = Reader::new(out.as_bytes());
+            assert_eq!(input.int48(), Ok(int));
+            assert!(input.is_empty());
+        }
     }
 
     /// Byte by byte, as LEB128 says it.

@@ -444,7 +444,7 @@ pub fn read_subject(input: &mut Reader<'_>) -> Result<Subject, Corrupt> {
     if len == 0 {
         return Ok(Subject::model(gtin));
     }
-    let serial = Serial::new(input.text_of(len)?);
+    let serial = Serial::of_bytes(input.raw(len)?);
     Ok(Subject::unit(gtin, serial.map_err(|_| Corrupt("a serial number is not one"))?))
 }
 

@@ -18,6 +18,41 @@ pub enum Value {
     Map(Map),
 }
 
+/// A value that is read where it is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Written<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+    /// A list or a map.
+    Nested,
+}
+
+impl<'a> Written<'a> {
+    /// Of what is nested only the tag is read.
+    fn read(input: &mut Reader<'a>) -> Result<Written<'a>, Corrupt> {
+        Ok(match input.u8()? {
+            tag::NULL => Written::Null,
+            tag::FALSE => Written::Bool(false),
+            tag::TRUE => Written::Bool(true),
+            tag::INT => Written::Int(input.int()?),
+            tag::FLOAT => Written::Float(input.f64()?),
+            tag::TEXT => Written::Text(input.text()?),
+            tag::LIST | tag::MAP => Written::Nested,
+            byte @ tag::DECIMAL..tag::SHORT_TEXT => {
+                let scale = SCALES[usize::from(byte - tag::DECIMAL)];
+                Written::Float(input.int()? as f64 / scale)
+            }
+            byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
+                Written::Text(input.text_of(usize::from(byte - tag::SHORT_TEXT))?)
+            }
+            byte => Written::Int(i64::from(byte - tag::SMALL_INT) + SMALL_INT_MIN),
+        })
+    }
+}
+
 /// String keys to values, sorted by key, each key once.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Map {
@@ -64,6 +99,16 @@ impl Name {
                 out.u8(0);
                 out.text(name);
             }
+        }
+    }
+
+    /// Reads a key; whether it is this one.
+    fn is_next(&self, input: &mut Reader<'_>) -> Result<bool, Corrupt> {
+        match self {
+            Name::Known(number) if input.left().first() == Some(&(NAMES_FROM + number)) => {
+                input.u8().map(|_| true)
+            }
+            _ => Ok(NameRef::read(input)? == self.by_ref()),
         }
     }
 
@@ -294,6 +339,23 @@ impl Value {
         Value::read_at(input, 0)
     }
 
+    /// Whether certainly this value comes next; if so it is read. Asked for what is short.
+    fn is_next(&self, input: &mut Reader<'_>) -> Result<bool, Corrupt> {
+        let byte = input.u8()?;
+        Ok(match self {
+            Value::Bool(bool) => byte == if *bool { tag::TRUE } else { tag::FALSE },
+            Value::Int(int @ SMALL_INT_MIN..=SMALL_INT_MAX) => {
+                byte == tag::SMALL_INT + (int - SMALL_INT_MIN) as u8
+            }
+            Value::Int(int) => byte == tag::INT && input.int()? == *int,
+            Value::Text(text) if text.len() < SHORT_TEXT_LEN => {
+                byte == tag::SHORT_TEXT + text.len() as u8
+                    && input.raw(text.len())? == text.as_bytes()
+            }
+            _ => false,
+        })
+    }
+
     /// Reads past a value.
     fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), Corrupt> {
         if depth > DEPTH_MAX {
@@ -332,14 +394,15 @@ impl Value {
         if depth > DEPTH_MAX {
             return Err(Corrupt("a value is nested too deep"));
         }
-        Ok(match input.u8()? {
-            tag::NULL => Value::Null,
-            tag::FALSE => Value::Bool(false),
-            tag::TRUE => Value::Bool(true),
-            tag::INT => Value::Int(input.int()?),
-            tag::FLOAT => Value::Float(input.f64()?),
-            tag::TEXT => Value::Text(input.text()?.into()),
-            tag::LIST => {
+        let is_map = input.left().first() == Some(&tag::MAP);
+        Ok(match Written::read(input)? {
+            Written::Null => Value::Null,
+            Written::Bool(bool) => Value::Bool(bool),
+            Written::Int(int) => Value::Int(int),
+            Written::Float(float) => Value::Float(float),
+            Written::Text(text) => Value::Text(text.into()),
+            Written::Nested if is_map => Value::Map(Map::read_at(input, depth + 1)?),
+            Written::Nested => {
                 let len = input.len()?;
                 let mut list = Vec::with_capacity(len.min(64));
                 for _ in 0..len {
@@ -347,15 +410,6 @@ impl Value {
                 }
                 Value::List(list.into())
             }
-            tag::MAP => Value::Map(Map::read_at(input, depth + 1)?),
-            byte @ tag::DECIMAL..tag::SHORT_TEXT => {
-                let scale = SCALES[usize::from(byte - tag::DECIMAL)];
-                Value::Float(input.int()? as f64 / scale)
-            }
-            byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
-                Value::Text(input.text_of(usize::from(byte - tag::SHORT_TEXT))?.into())
-            }
-            byte => Value::Int(i64::from(byte - tag::SMALL_INT) + SMALL_INT_MIN),
         })
     }
 }
@@ -455,6 +509,43 @@ impl Map {
         }
     }
 
+    /// What a key has in a map in its byte form; no bytes at all stand for the empty map.
+    pub fn find_written<'a>(bytes: &'a [u8], key: &str) -> Result<Option<Written<'a>>, Corrupt> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let key = names::number(key).map_or(NameRef::Own(key), NameRef::Known);
+        let mut input = Reader::new(bytes);
+        for _ in 0..input.len()? {
+            if NameRef::read(&mut input)? == key {
+                return Written::read(&mut input).map(Some);
+            }
+            Value::skip(&mut input, 0)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether `merge_written` has certainly nothing to do: all of `over` is there as it is.
+    fn is_written(bytes: &[u8], over: &Map) -> Result<bool, Corrupt> {
+        let mut over = over.entries.iter();
+        let Some(mut next) = over.next() else { return Ok(true) };
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let mut input = Reader::new(bytes);
+        for _ in 0..input.len()? {
+            if !next.0.is_next(&mut input)? {
+                Value::skip(&mut input, 0)?;
+            } else if !next.1.is_next(&mut input)? {
+                return Ok(false);
+            } else {
+                let Some(entry) = over.next() else { return Ok(true) };
+                next = entry;
+            }
+        }
+        Ok(false)
+    }
+
     /// The same with a map in its byte form; no bytes at all stand for the empty map. False if that
     /// changes nothing. `scratch` is only used in between.
     pub fn merge_written(
@@ -463,6 +554,9 @@ impl Map {
         most: usize,
         scratch: &mut Writer,
     ) -> Result<bool, Corrupt> {
+        if Map::is_written(bytes, over)? {
+            return Ok(false);
+        }
         scratch.clear();
         let mut input = Reader::new(bytes);
         let had = if bytes.is_empty() { 0 } else { input.len()? };
@@ -744,6 +838,19 @@ mod tests {
             old.merge_within(&over, most);
             let changed = Map::merge_written(&mut bytes, &over, most, &mut scratch);
             assert_eq!(changed, Ok(before != old));
+            for key in KEYS {
+                let found = Map::find_written(&bytes, key).expect("it was written here");
+                let same = match (old.get(key), found) {
+                    (None, None)
+                    | (Some(Value::Map(_) | Value::List(_)), Some(Written::Nested)) => true,
+                    (Some(Value::Int(one)), Some(Written::Int(two))) => *one == two,
+                    (Some(Value::Bool(one)), Some(Written::Bool(two))) => *one == two,
+                    (Some(Value::Float(one)), Some(Written::Float(two))) => *one == two,
+                    (Some(Value::Text(one)), Some(Written::Text(two))) => **one == *two,
+                    _ => false,
+                };
+                assert!(same, "{key}: {found:?}");
+            }
             match &bytes[..] {
                 [] => assert!(old.is_empty()),
                 bytes => assert_eq!(Map::read(&mut Reader::new(bytes)), Ok(old)),
