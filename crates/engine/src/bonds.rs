@@ -23,7 +23,7 @@ use crate::identity;
 use crate::journey::{self, Journey, matches_kind};
 use crate::moves::By;
 use crate::record::{Bond, Person, Product, Role, TimerKey};
-use crate::state::{Force, State};
+use crate::state::{Force, OnKind, State};
 use crate::table::Spot;
 use crate::terms::Term;
 use crate::timers;
@@ -194,7 +194,10 @@ pub(crate) fn fold_at(
     cx: &mut Cx<'_>,
 ) {
     let Some(own) = bond_for(state, person, subject, touch, cx) else { return };
-    carry_over(state, own, touch.time, cx);
+    let force = state.force(own.subject.gtin).cloned();
+    if let Some(force) = &force {
+        carry_over(state, own, force, touch.time, cx);
+    }
     let kind = touch.kind.as_str();
     let opened = (kind == "message.opened").then(|| touch.properties.text("message"));
     let opened = opened.flatten().and_then(|id| state.term(id));
@@ -209,9 +212,13 @@ pub(crate) fn fold_at(
     if let Some(id) = opened {
         bond.messages.iter_mut().filter(|own| own.id == id).for_each(|own| own.read = true);
     }
-    fold_steps(state, own, touch, cx);
-    if let Some((force, to)) = target(state, own, touch, cx.now) {
-        enter(state, own, &force, Moving { to, by: By::Kind(&touch.kind), time: touch.time }, cx);
+    if let Some(force) = &force {
+        let on_kind = force.on_kind(&touch.kind);
+        fold_steps(state, own, (force, &on_kind), touch, cx);
+        if let Some(to) = target(state, own, (force, &on_kind), touch, cx.now) {
+            let by = By::Kind(&touch.kind);
+            enter(state, own, force, Moving { to, by, time: touch.time }, cx);
+        }
     }
     if PARTINGS.contains(&kind) {
         part(state, own, cx);
@@ -369,20 +376,19 @@ pub(crate) fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
 }
 
 /// Writes down where a bond of an older version stands in the one in force.
-fn carry_over(state: &mut State, own: Standing, time: Time, cx: &mut Cx<'_>) {
-    let Some(force) = state.force(own.subject.gtin) else { return };
+fn carry_over(state: &mut State, own: Standing, force: &Force, time: Time, cx: &mut Cx<'_>) {
     let bond = own.bond(state);
     if bond.journey == force.name && bond.version == force.version {
         return;
     }
-    let (force, to) = (force.clone(), stage_of(state, force, bond));
+    let to = stage_of(state, force, bond);
     let moved = to != bond.stage;
     let bond = own.bond_mut(state);
     (bond.journey, bond.version) = (force.name, force.version);
     bond.steps_done.retain(|done| force.steps.contains(done));
     if moved {
         let by = By::Other("journey.published");
-        enter(state, own, &force, Moving { to, by, time }, cx);
+        enter(state, own, force, Moving { to, by, time }, cx);
     }
 }
 
@@ -390,26 +396,25 @@ fn carry_over(state: &mut State, own: Standing, time: Time, cx: &mut Cx<'_>) {
 fn target(
     state: &State,
     own: Standing,
+    (force, on_kind): (&Force, &OnKind),
     touch: &Touch,
     recorded: Time,
-) -> Option<(Arc<Force>, Term)> {
-    let force = state.force(own.subject.gtin)?;
+) -> Option<Term> {
     let stage = stage_of(state, force, own.bond(state));
     let from = force.stage_no(stage);
     let about = About { own, touch: Some((touch, recorded)), now: touch.time };
-    let on_kind = force.on_kind(&touch.kind);
     let moves = on_kind.moves.iter().map(|at| &force.journey.moves[usize::from(*at)]);
     let fits = moves.filter(|own| own.starts_at(from));
     let conditions = fits.map(|own| (own.when.as_ref(), own.to));
     if let Some(to) = first_that_holds(state, about, conditions) {
         let to = force.stage_term(Some(to));
-        return (to != stage).then(|| (force.clone(), to));
+        return (to != stage).then_some(to);
     }
     // A campaign may itself stand for a stage; it brings in whoever has none yet.
     if from.is_none() && touch.kind.as_str() == "campaign.clicked" {
         let campaign = state.campaign(touch.campaign.as_deref()?)?;
         let number = force.journey.stage_no(campaign.stage.as_deref()?)?;
-        return Some((force.clone(), force.stage_term(Some(number))));
+        return Some(force.stage_term(Some(number)));
     }
     None
 }
@@ -513,20 +518,26 @@ pub(crate) fn move_by_kind(
     cx: &mut Cx<'_>,
 ) {
     let touch = Touch::new(kind.clone(), time, model::touch::Source::Engine);
-    if let Some((force, to)) = target(state, own, &touch, time) {
+    let Some(force) = state.force(own.subject.gtin).cloned() else { return };
+    if let Some(to) = target(state, own, (&force, &force.on_kind(kind)), &touch, time) {
         enter(state, own, &force, Moving { to, by: By::Kind(kind), time }, cx);
     }
 }
 
 /// Marks the steps that this touch does. In a prescribed journey a step counts only when all
 /// before it are done; done out of order it stays locked and has to be done again.
-fn fold_steps(state: &mut State, own: Standing, touch: &Touch, cx: &mut Cx<'_>) {
+fn fold_steps(
+    state: &mut State,
+    own: Standing,
+    (force, on_kind): (&Force, &OnKind),
+    touch: &Touch,
+    cx: &mut Cx<'_>,
+) {
     let named = match touch.kind.as_str() {
         "step.done" => touch.properties.text("step"),
         _ => None,
     };
-    let Some(force) = state.force(own.subject.gtin) else { return };
-    if named.is_none() && !force.on_kind(&touch.kind).step {
+    if named.is_none() && !on_kind.step {
         return;
     }
     let does =
@@ -534,7 +545,6 @@ fn fold_steps(state: &mut State, own: Standing, touch: &Touch, cx: &mut Cx<'_>) 
     if !force.journey.steps.iter().any(does) {
         return;
     }
-    let force = force.clone();
     let about = About { own, touch: Some((touch, cx.now)), now: touch.time };
     for (step, id) in force.journey.steps.iter().zip(&force.steps) {
         if own.bond(state).steps_done.contains(id) {

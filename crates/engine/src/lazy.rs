@@ -19,19 +19,19 @@ pub trait Part: Record + Default + PartialEq + 'static {
 }
 
 pub struct Lazy<T> {
-    /// The byte form, unless there is an `own` value.
+    /// The byte form, unless the value is its own.
     bytes: Vec<u8>,
-    /// What was made or is to be changed: it counts.
-    own: Option<Box<T>>,
+    /// The value counts, because it was made here or may have changed; else it is left from before
+    /// and its memory is used again.
+    is_own: bool,
+    value: Option<Box<T>>,
     /// What the bytes say, for reading.
     read: OnceLock<Box<T>>,
-    /// A value whose memory is used again.
-    spare: Option<Box<T>>,
 }
 
 impl<T: Part> Lazy<T> {
     pub fn new(value: T) -> Lazy<T> {
-        Lazy { own: Some(Box::new(value)), ..Lazy::default() }
+        Lazy { is_own: true, value: Some(Box::new(value)), ..Lazy::default() }
     }
 
     pub fn into_inner(mut self) -> T {
@@ -40,8 +40,8 @@ impl<T: Part> Lazy<T> {
 
     /// Its length and its bytes.
     pub fn write(&self, out: &mut Writer) {
-        match &self.own {
-            Some(own) if **own == *T::none() => out.blob(&[]),
+        match self.get_own() {
+            Some(own) if *own == *T::none() => out.blob(&[]),
             Some(own) => out.blob_of(|out| own.write(out)),
             None => out.blob(&self.bytes),
         }
@@ -58,36 +58,38 @@ impl<T: Part> Lazy<T> {
         if !bytes.is_empty() {
             self.bytes.extend_from_slice(bytes);
         }
-        if self.own.is_some() {
-            self.spare = self.own.take();
-        }
+        self.is_own = false;
         if self.read.get().is_some() {
-            self.spare = self.read.take();
+            self.read = OnceLock::new();
         }
         Ok(())
     }
 
+    fn get_own(&self) -> Option<&T> {
+        if self.is_own { self.value.as_deref() } else { None }
+    }
+
     /// The value to change; from here on it counts, and no bytes do.
     fn own(&mut self) -> &mut T {
-        if self.own.is_none() {
-            let own = self.read.take().unwrap_or_else(|| match self.spare.take() {
-                Some(mut spare) if !self.bytes.is_empty() => {
-                    decoded(spare.read_again(&mut Reader::new(&self.bytes)));
-                    spare
+        if !self.is_own {
+            match (self.read.take(), &mut self.value) {
+                (Some(read), value) => *value = Some(read),
+                (None, Some(value)) if !self.bytes.is_empty() => {
+                    decoded(value.read_again(&mut Reader::new(&self.bytes)));
                 }
-                _ => decode(&self.bytes),
-            });
+                (None, value) => *value = Some(decode(&self.bytes)),
+            }
             self.bytes.clear();
-            self.own = Some(own);
+            self.is_own = true;
         }
-        self.own.as_mut().expect("put there above")
+        self.value.as_mut().expect("put there above")
     }
 }
 
 impl Lazy<Map> {
     /// As [`Fact::at`]; one value of a map in its byte form is read alone.
     pub fn fact(&self, rest: &[Box<str>]) -> Fact<'_> {
-        if let ([key], None, None) = (rest, &self.own, self.read.get()) {
+        if let ([key], None, None) = (rest, self.get_own(), self.read.get()) {
             match decoded(Map::find_written(&self.bytes, key)) {
                 None => return Fact::Missing,
                 Some(Written::Null) => return Fact::Null,
@@ -104,8 +106,8 @@ impl Lazy<Map> {
     /// Lays `over` on top, as [`Map::merge_within`] does. Bytes stay bytes; `scratch` is only used
     /// in between.
     pub fn lay_over(&mut self, over: &Map, most: usize, scratch: &mut Writer) {
-        if let Some(own) = &mut self.own {
-            return own.merge_within(over, most);
+        if self.is_own {
+            return self.own().merge_within(over, most);
         }
         if decoded(Map::merge_written(&mut self.bytes, over, most, scratch)) {
             self.read.take();
@@ -129,7 +131,7 @@ impl<T: Part> Deref for Lazy<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        match &self.own {
+        match self.get_own() {
             Some(own) => own,
             None if self.bytes.is_empty() => T::none(),
             None => self.read.get_or_init(|| decode(&self.bytes)),
@@ -145,13 +147,14 @@ impl<T: Part> DerefMut for Lazy<T> {
 
 impl<T> Default for Lazy<T> {
     fn default() -> Lazy<T> {
-        Lazy { bytes: Vec::new(), own: None, read: OnceLock::new(), spare: None }
+        Lazy { bytes: Vec::new(), is_own: false, value: None, read: OnceLock::new() }
     }
 }
 
 impl<T: Part + Clone> Clone for Lazy<T> {
     fn clone(&self) -> Lazy<T> {
-        Lazy { bytes: self.bytes.clone(), own: self.own.clone(), ..Lazy::default() }
+        let value = self.get_own().map(|own| Box::new(own.clone()));
+        Lazy { bytes: self.bytes.clone(), is_own: self.is_own, value, read: OnceLock::new() }
     }
 }
 

@@ -100,7 +100,9 @@ fn read_one(input: &mut Reader<'_>) -> Result<Moved, Corrupt> {
 }
 
 fn skip(input: &mut Reader<'_>) -> Result<(), Corrupt> {
-    (Term::read(input)?, input.int48()?, input.uint()?);
+    Term::read(input)?;
+    input.int48()?;
+    input.uint()?;
     if input.uint()? == 0 {
         input.text()?;
     }

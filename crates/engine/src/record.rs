@@ -554,7 +554,7 @@ impl Record for Person {
         self.first_seen = moment(input)?;
         self.last_seen = if again { moment(input)? } else { self.first_seen };
         self.touches = input.uint()?;
-        self.timeline = Timeline::read(input)?;
+        self.timeline.read_again(input)?;
         let bonds = input.len()?;
         self.bonds.truncate(bonds);
         self.bonds.iter_mut().try_for_each(|bond| bond.read_again(input))?;
@@ -849,7 +849,7 @@ impl Record for Product {
             false => (0, Time(0)),
         };
         self.touches = input.uint()?;
-        self.timeline = Timeline::read(input)?;
+        self.timeline.read_again(input)?;
         self.attributes.read_again(input)?;
         self.state.read_again(input)
     }

@@ -57,11 +57,10 @@ impl Writer {
     /// The next `len` bytes, to be written.
     #[inline]
     fn room(&mut self, len: usize) -> &mut [u8] {
-        let end = self.len + len;
-        if end > self.bytes.len() {
+        if self.bytes.len() - self.len < len {
             self.grow(len);
         }
-        &mut self.bytes[self.len..end]
+        &mut self.bytes[self.len..self.len + len]
     }
 
     #[cold]
@@ -153,6 +152,14 @@ impl Writer {
         self.len += bytes.len();
     }
 
+    /// The first `len` of these bytes, as `raw` writes them: of a small array all are copied, which
+    /// is faster than to look at how many.
+    #[inline]
+    pub fn raw_of<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        self.room(N).copy_from_slice(bytes);
+        self.len += len.min(N);
+    }
+
     /// What `write` writes, with its length before it.
     pub fn blob_of(&mut self, write: impl FnOnce(&mut Writer)) {
         let at = self.len;
@@ -223,6 +230,25 @@ impl<'a> Reader<'a> {
         };
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// Puts the next `len` bytes into `bytes`, and behind them whatever comes.
+    #[inline]
+    pub fn raw_into<const N: usize>(
+        &mut self,
+        bytes: &mut [u8; N],
+        len: usize,
+    ) -> Result<(), Corrupt> {
+        let rest = self.rest;
+        let own = self.raw(len)?;
+        match rest.first_chunk() {
+            Some(whole) if len <= N => *bytes = *whole,
+            _ => {
+                let room = bytes.get_mut(..len).ok_or(Corrupt("a part is longer than its room"))?;
+                room.copy_from_slice(own);
+            }
+        }
+        Ok(())
     }
 
     #[inline]

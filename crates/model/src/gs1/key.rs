@@ -168,6 +168,11 @@ impl Serial {
         &self.bytes[..usize::from(self.len)]
     }
 
+    /// The bytes of the serial and zeros behind them.
+    pub(crate) fn padded(&self) -> &[u8; SERIAL_CHARS_MAX] {
+        &self.bytes
+    }
+
     /// Does it stand for the model?
     pub fn is_none(&self) -> bool {
         self.len == 0
