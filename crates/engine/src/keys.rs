@@ -37,6 +37,9 @@ pub const TABLES: &[(u8, &str, &str, &str)] = &[
     ),
 ];
 
+/// The tables whose rows change all the time: nearly every touch changes one of each.
+pub const HOT: [u8; 2] = [PERSON, PRODUCT];
+
 pub const META: u8 = 1;
 pub const PERSON: u8 = 2;
 pub const ALIAS: u8 = 3;

@@ -134,14 +134,23 @@ impl Seen {
             ControlFlow::Continue(())
         });
         self.generation = self.sealed.last().map_or(0, |last| last.generation + 1);
+        // Part by part, so that one part's table is near while it grows.
+        let mut parts: Vec<Vec<u64>> = vec![Vec::new(); PARTS];
         backing.scan(&[keys::SEEN, LOOSE], &[keys::SEEN, SORTED], false, &mut |key, value| {
             self.generation = generation_of(key);
             self.loose_rows += 1;
             for id in value.chunks_exact(8) {
-                self.ids.insert(u64::from_le_bytes(id.try_into().expect("eight bytes")));
+                let id = u64::from_le_bytes(id.try_into().expect("eight bytes"));
+                parts[part_of(id)].push(id);
             }
             ControlFlow::Continue(())
         });
+        for (part, ids) in parts.iter().enumerate() {
+            self.ids.parts[part].reserve(ids.len(), |id| hash(*id));
+            for id in ids {
+                self.ids.insert(*id);
+            }
+        }
     }
 
     pub fn contains(&self, id: u64) -> bool {

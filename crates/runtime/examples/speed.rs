@@ -16,7 +16,7 @@ use model::kind::Kind;
 use model::touch::{Channel, Source, Touch};
 use model::value::{Map, Value};
 use runtime::{Core, Options, Told};
-use storage::{DataDir, LogOptions, LsmStore, Store};
+use storage::{DataDir, DiskStore, LogOptions, Store};
 
 const GTIN: &str = "09506000134352";
 const GROUP: usize = 2_000;
@@ -128,7 +128,7 @@ fn main() {
     replay(Path::new(folder), all);
 }
 
-type Real = Core<storage::RealDisk, LsmStore>;
+type Real = Core<storage::RealDisk, DiskStore>;
 
 fn store_bytes(core: &Real) -> u64 {
     core.store().disk_bytes().expect("the store can be measured")
@@ -136,7 +136,7 @@ fn store_bytes(core: &Real) -> u64 {
 
 fn open(folder: &Path, memory: usize) -> (DataDir, Real) {
     let data = DataDir::open(folder).expect("a folder");
-    let store = LsmStore::open(data.store_folder(), 256 << 20).expect("a store");
+    let store = DiskStore::open(data.store_folder(), 256 << 20, &engine::HOT).expect("a store");
     let options = Options { log: LogOptions::default(), memory };
     let (core, opened) = Core::open(data.log_disk(), Arc::new(store), options).expect("it opens");
     println!("opened: {opened:?}");

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use engine::table::FixedSet;
-use engine::{Away, Change, Effects, EntryRef, Send, State, Warmed};
+use engine::{Away, Change, Effects, EntryRef, Send, State};
 use model::bytes::{Rows, Writer};
 use model::entry::{Body, Entry, Seq};
 use model::id::{Digest, Time};
@@ -22,10 +22,6 @@ const FOLD_AT_ONCE: usize = 64;
 /// From so many entries on, a group is folded in while it is synced: fewer are not worth a thread.
 /// Readers may see them a moment before they are durable; nobody is told or answered before.
 const SYNC_BESIDE: usize = 512;
-/// Entries behind the checkpoint from which on a start reads the whole store first.
-const TAIL_LONG: u64 = 100_000;
-/// Rows between two looks at what a table takes by now.
-const WEIGHED_EVERY: usize = 4_096;
 /// So many rows are read from the store by two threads.
 const ROWS_MANY: usize = 512;
 /// Records of each kind that a checkpoint encodes under one hold of the state's lock.
@@ -135,10 +131,6 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         if recovery.last_seq < checkpoint {
             return Err(OpenError::LogTooShort { log: recovery.last_seq, checkpoint });
         }
-        // A long tail asks for most records anyway, and in the store's order they come faster.
-        let long = recovery.last_seq - checkpoint >= TAIL_LONG && checkpoint > 0;
-        let all = long
-            && warm_all(&mut state, &*store, options.memory / 5 * 4).map_err(OpenError::Storage)?;
         let replayed = replay_with(&mut state, &reader, checkpoint + 1, |state, entries| {
             for _ in 0..2 {
                 let away = state.away(entries.iter().map(|entry| &entry.body));
@@ -157,10 +149,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
             checkpoint: Checkpoint::None,
             common: Writer::new(),
             personal: Writer::new(),
-            warming: Warming {
-                table: if all { engine::WARMED.len() } else { 0 },
-                from: Vec::new(),
-            },
+            warming: Warming { table: 0, from: Vec::new() },
             checkpoint_seq: checkpoint,
         };
         Ok((core, Opened { log: recovery, checkpoint, replayed }))
@@ -406,44 +395,6 @@ impl<D: Disk, S: Store> Folding<'_, D, S> {
             self.state.write().supply(&away, rows);
         }
     }
-}
-
-/// Brings all rows of the tables that are warmed into memory, each table on a thread of its own, as
-/// long as they take less than about `most` bytes. Says whether that was enough.
-pub(crate) fn warm_all(
-    state: &mut State,
-    store: &impl Store,
-    most: usize,
-) -> Result<bool, StorageError> {
-    let share = most / engine::WARMED.len();
-    std::thread::scope(|scope| {
-        let tables = engine::WARMED.into_iter().zip(state.warmed());
-        let threads: Vec<_> = tables
-            .map(|(number, table)| scope.spawn(move || warm_table(store, number, table, share)))
-            .collect();
-        threads.into_iter().try_fold(true, |all, thread| {
-            Ok(all & thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
-        })
-    })
-}
-
-fn warm_table(
-    store: &impl Store,
-    number: u8,
-    table: &mut dyn Warmed,
-    most: usize,
-) -> Result<bool, StorageError> {
-    let (mut count, mut is_all) = (0_usize, true);
-    store.scan(&[number], &[number + 1], false, &mut |key, value| {
-        table.supply_row(key, value);
-        count += 1;
-        is_all = !count.is_multiple_of(WEIGHED_EVERY) || table.bytes_here() < most;
-        if is_all { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    if is_all {
-        table.all_supplied();
-    }
-    Ok(is_all)
 }
 
 /// The rows that are away, in the order of their keys; many are read by two threads.

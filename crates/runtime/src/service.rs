@@ -46,7 +46,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Pace {
         Pace {
-            checkpoint_every: Duration::from_secs(5),
+            checkpoint_every: Duration::from_secs(1),
             checkpoint_after_wipe: Duration::from_millis(300),
         }
     }

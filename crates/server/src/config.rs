@@ -124,7 +124,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "checkpoint_seconds",
         value: "SECONDS",
-        default: "5",
+        default: "1",
         about: "How often what changed is written to the store: bounds how much of the log \
                 a start reads again. 1 to 3600.",
         set: |config, text| {

@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use model::entry::{Body as EntryBody, Key, KeyScope};
 use model::limits;
 use runtime::{Core, OpenError, Opened, Options, Pace};
-use storage::{DataDir, LogOptions, LsmStore, StorageError};
+use storage::{DataDir, DiskStore, LogOptions, StorageError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -91,15 +91,15 @@ impl std::error::Error for StartError {}
 /// A data folder that this process has opened, without a server.
 pub struct Folder {
     pub data: Arc<DataDir>,
-    pub store: Arc<LsmStore>,
-    pub core: Core<storage::RealDisk, LsmStore>,
+    pub store: Arc<DiskStore>,
+    pub core: Core<storage::RealDisk, DiskStore>,
     pub opened: Opened,
 }
 
 /// Opens the data folder and folds in what the last checkpoint does not hold.
 pub fn open_folder(config: &Config) -> Result<Folder, StartError> {
     let data = Arc::new(DataDir::open(&config.data).map_err(StartError::Storage)?);
-    let store = LsmStore::open(data.store_folder(), config.cache_bytes());
+    let store = DiskStore::open(data.store_folder(), config.cache_bytes(), &engine::HOT);
     let store = Arc::new(store.map_err(StartError::Storage)?);
     let options = Options { log: LogOptions::default(), memory: config.memory_bytes() };
     let opened = Core::open(data.log_disk(), store.clone(), options);
@@ -226,7 +226,7 @@ pub fn key_of(scope: KeyScope, name: &str, text: &str) -> Key {
     }
 }
 
-fn ask_disk(data: &Arc<DataDir>, store: &Arc<LsmStore>, app: &App) -> AskDisk {
+fn ask_disk(data: &Arc<DataDir>, store: &Arc<DiskStore>, app: &App) -> AskDisk {
     use storage::Store as _;
     // Weak, so that a closed server leaves the folder and its lock to the next one.
     let (data, store) = (Arc::downgrade(data), Arc::downgrade(store));

@@ -5,7 +5,7 @@ use model::bytes::Rows;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use storage::{LsmStore, StorageError, Store};
+use storage::{DiskStore, StorageError, Store};
 
 fn key(n: u64) -> [u8; 17] {
     let mut key = [1; 17];
@@ -19,7 +19,7 @@ fn main() -> Result<(), StorageError> {
     let number =
         |at: usize, default| args.get(at).map_or(default, |n| n.parse().unwrap_or(default));
     let (keys, size, batches) = (number(2, 2_000_000u64), number(3, 300_000u64), number(4, 10u64));
-    let store = LsmStore::open(&args[1], 64 << 20)?;
+    let store = DiskStore::open(&args[1], 64 << 20, &[])?;
     let mut random = 1u64;
     let mut next = move || {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -54,7 +54,7 @@ fn main() -> Result<(), StorageError> {
     Ok(())
 }
 
-fn timed(what: &str, store: &LsmStore, numbers: Vec<u64>) -> Result<(), StorageError> {
+fn timed(what: &str, store: &DiskStore, numbers: Vec<u64>) -> Result<(), StorageError> {
     let mut batch = Rows::new();
     for n in &numbers {
         batch.put(key(*n), vec![*n as u8; 300]);
@@ -67,7 +67,7 @@ fn timed(what: &str, store: &LsmStore, numbers: Vec<u64>) -> Result<(), StorageE
     Ok(())
 }
 
-fn read(store: &LsmStore, done: &AtomicBool, keys: u64) -> Result<(), StorageError> {
+fn read(store: &DiskStore, done: &AtomicBool, keys: u64) -> Result<(), StorageError> {
     let (mut n, mut slowest, begin) = (0u64, Duration::ZERO, Instant::now());
     while !done.load(Ordering::Relaxed) {
         let one = Instant::now();

@@ -1,5 +1,5 @@
 //! The key-value store for checkpoints: ordered keys, batches that are atomic and durable, reading
-//! from any thread meanwhile. What keys and values mean is not known here. `LsmStore` is on disk;
+//! from any thread meanwhile. What keys and values mean is not known here. `DiskStore` is on disk;
 //! `MemStore`, for the simulator, is in memory and can crash.
 
 use crate::error::StorageError;

@@ -4,7 +4,7 @@
 
 use crate::sim_disk::SimDisk;
 use crate::{
-    CommitFault, DataDir, Log, LogOptions, LsmStore, MemStore, RealDisk, StorageError, Store,
+    CommitFault, DataDir, DiskStore, Log, LogOptions, MemStore, RealDisk, StorageError, Store,
     find_bytes, verify_log,
 };
 use model::bytes::Rows;
@@ -19,8 +19,11 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn lsm(path: &Path) -> LsmStore {
-    LsmStore::open(path, 1 << 20).unwrap()
+/// Some of the keys below are of hot rows.
+const HOT: &[u8] = b"bkpr\x91";
+
+fn on_disk(path: &Path) -> DiskStore {
+    DiskStore::open(path, 1 << 20, HOT).unwrap()
 }
 
 fn put(pairs: &[(&str, &str)]) -> Rows {
@@ -70,14 +73,14 @@ fn check_reading(store: &dyn Store) {
 fn both_stores_read_what_was_committed() {
     check_reading(&MemStore::new());
     let folder = folder();
-    check_reading(&lsm(folder.path()));
-    assert_eq!(listed(&lsm(folder.path()), "a", "", true), "d=4 a=1 ");
+    check_reading(&on_disk(folder.path()));
+    assert_eq!(listed(&on_disk(folder.path()), "a", "", true), "d=4 a=1 ");
 }
 
 #[test]
 fn both_stores_agree_on_random_batches() {
     let (folder, mem) = (folder(), MemStore::new());
-    let mut store = lsm(folder.path());
+    let mut store = on_disk(folder.path());
     let mut random = 1u64;
     let mut below = |n: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -99,7 +102,7 @@ fn both_stores_agree_on_random_batches() {
             0 => store.purge().unwrap(),
             1 => {
                 drop(store);
-                store = lsm(folder.path());
+                store = on_disk(folder.path());
             }
             _ => {}
         }
@@ -149,7 +152,7 @@ fn filler(batch: &mut Rows, round: u32) {
 #[test]
 fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
     let folder = folder();
-    let store = lsm(folder.path());
+    let store = on_disk(folder.path());
     let keyed = [b"bond/".as_slice(), PERSON].concat();
     for round in 0..8 {
         let mut batch = Rows::new();
@@ -177,7 +180,7 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
     // In the last level already, and again after a reopen.
     store.commit(&put(&[("x", std::str::from_utf8(&PERSON[1..11]).unwrap())])).unwrap();
     drop(store);
-    let store = lsm(folder.path());
+    let store = on_disk(folder.path());
     let mut batch = Rows::new();
     batch.put("y", PERSON);
     store.commit(&batch).unwrap();
@@ -193,7 +196,7 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
 #[test]
 fn reads_go_on_during_commits_and_purges_and_see_whole_batches() {
     let folder = folder();
-    let store = lsm(folder.path());
+    let store = on_disk(folder.path());
     let batch = |round: u32| {
         let mut batch = Rows::new();
         for n in 0..500u32 {
@@ -242,7 +245,7 @@ fn reads_go_on_during_commits_and_purges_and_see_whole_batches() {
 #[test]
 fn a_purge_that_a_read_holds_up_says_so_or_waits() {
     let folder = folder();
-    let store = lsm(folder.path());
+    let store = on_disk(folder.path());
     store.commit(&put(&[("a", "1"), ("b", "2")])).unwrap();
     std::thread::scope(|scope| {
         let store = &store;
@@ -261,14 +264,14 @@ fn a_purge_that_a_read_holds_up_says_so_or_waits() {
 #[test]
 fn a_backup_opens_and_stays_as_it_was() {
     let (folder, copy) = (folder(), folder());
-    let store = lsm(folder.path());
-    store.commit(&put(&[("a", "1")])).unwrap();
+    let store = on_disk(folder.path());
+    store.commit(&put(&[("a", "1"), ("b", "1")])).unwrap();
     let into = copy.path().join("backup");
     store.backup(&into).unwrap();
-    store.commit(&put(&[("a", "2")])).unwrap();
+    store.commit(&put(&[("a", "2"), ("b", "2")])).unwrap();
     store.purge().unwrap();
-    assert_eq!(listed(&lsm(&into), "a", "", false), "a=1 ");
-    assert_eq!(listed(&store, "a", "", false), "a=2 ");
+    assert_eq!(listed(&on_disk(&into), "a", "", false), "a=1 b=1 ");
+    assert_eq!(listed(&store, "a", "", false), "a=2 b=2 ");
 }
 
 const CHILD: &str = "EVERBOND_STORE_TEST_CHILD";
@@ -277,7 +280,7 @@ const CHILD: &str = "EVERBOND_STORE_TEST_CHILD";
 #[test]
 fn child_that_commits_until_it_is_killed() {
     let Ok(folder) = std::env::var(CHILD) else { return };
-    let store = LsmStore::open(folder, 1 << 20).unwrap();
+    let store = DiskStore::open(folder, 1 << 20, HOT).unwrap();
     let mut round = round(&store);
     loop {
         round += 1;
@@ -298,7 +301,7 @@ fn child_that_commits_until_it_is_killed() {
     }
 }
 
-fn round(store: &LsmStore) -> u64 {
+fn round(store: &DiskStore) -> u64 {
     let round = store.get(b"round").unwrap();
     round.map_or(0, |round| u64::from_be_bytes(round[..].try_into().unwrap()))
 }
@@ -329,7 +332,7 @@ fn a_killed_process_leaves_whole_batches() {
                 acknowledged = number;
             }
         }
-        let store = lsm(folder.path());
+        let store = on_disk(folder.path());
         last = round(&store);
         assert!(last == acknowledged || last == acknowledged + 1, "{last} {acknowledged}");
         for n in 0..300u32 {
@@ -382,7 +385,7 @@ fn a_wipe_of_log_and_store_leaves_nothing_in_the_data_folder() {
     let dir = DataDir::open(folder.path()).unwrap();
     let options = LogOptions { segment_bytes: 8192, ..LogOptions::default() };
     let (mut log, _) = Log::open(dir.log_disk(), options).unwrap();
-    let store = lsm(&dir.store_folder());
+    let store = on_disk(&dir.store_folder());
     for group in 0..20 {
         for n in 0..20 {
             log.append(n, 1, b"scan of a product", if n % 5 == 0 { PERSON } else { b"other" });

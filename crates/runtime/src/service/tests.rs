@@ -121,10 +121,13 @@ fn a_state_that_was_warmed_is_the_one_that_was_written() {
     handle.submit_blocking((0..50).flat_map(named).collect()).expect("it is taken");
     let hash = handle.state().hash();
     running.stop().expect("it stops in order");
-    let mut state =
-        engine::State::open(Some(Arc::new(crate::adapt::StoreBacking(Arc::new(store.clone())))));
-    assert_eq!(state.in_memory()[..2], [("person", 0), ("alias", 0)]);
-    assert!(crate::core::warm_all(&mut state, &store, usize::MAX).expect("it can be read"));
-    assert_eq!(state.in_memory()[..2], [("person", 50), ("alias", 50)]);
-    assert_eq!(state.hash(), hash);
+    let opened = Core::open(disk, Arc::new(store), Options::default());
+    let (mut core, _) = opened.unwrap_or_else(|error| panic!("{error}"));
+    let state = core.state();
+    assert_eq!(state.read().in_memory()[..2], [("person", 0), ("alias", 0)]);
+    while core.is_warming() {
+        core.warm(7).expect("it can be read");
+    }
+    assert_eq!(state.read().in_memory()[..2], [("person", 50), ("alias", 50)]);
+    assert_eq!(state.read().hash(), hash);
 }

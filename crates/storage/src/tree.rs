@@ -1,5 +1,5 @@
-//! The checkpoint store on disk: one tree of sorted, immutable files (the `lsm-tree` crate, without
-//! a journal: the log is the journal).
+//! The rows that seldom change, in order: one tree of sorted, immutable files (the `lsm-tree` crate,
+//! without a journal: the log is the journal).
 //!
 //! A commit goes past the tree's memory tables: it is sorted and written straight into new table
 //! files, which are synced, and then the manifest is replaced by rename. So a batch is invisible
@@ -11,7 +11,7 @@
 //! wipes, purge once.
 
 use crate::error::StorageError;
-use crate::store::{Each, Store, bounds};
+use crate::store::{Each, bounds};
 use lsm_tree::config::{CompressionPolicy, PinningPolicy, RestartIntervalPolicy};
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, InternalValue, SeqNo,
@@ -28,10 +28,10 @@ use std::time::{Duration, Instant};
 
 /// Above so many unmerged batches a commit waits for the merging, else reading would slow down
 /// without bound.
-const BATCHES_UNMERGED_MAX: usize = 48;
+const BATCHES_UNMERGED_MAX: usize = 96;
 /// So many batches are merged with what there is: the more at once, the less often all of it is
 /// written anew, and the more files a search looks into.
-const BATCHES_MERGED: u8 = 8;
+const BATCHES_MERGED: u8 = 32;
 /// How long one commit waits at most: a purge may keep the merging from running for long.
 const MERGE_WAIT: Duration = Duration::from_secs(5);
 const TABLE_BYTES: u64 = 64 << 20;
@@ -41,7 +41,7 @@ const PURGE_WAIT: Duration = Duration::from_secs(10);
 /// Reads never ask for a past state by number (they hold its files), so every older version may go.
 const ALL_OLDER: SeqNo = SeqNo::MAX;
 
-pub struct LsmStore {
+pub(crate) struct Tree {
     inner: Arc<Inner>,
     merger: Option<JoinHandle<()>>,
 }
@@ -72,9 +72,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl LsmStore {
+impl Tree {
     /// Opens the store in this folder or makes a new one. `cache_bytes` are for blocks read.
-    pub fn open(folder: impl AsRef<Path>, cache_bytes: u64) -> Result<LsmStore, StorageError> {
+    pub fn open(folder: impl AsRef<Path>, cache_bytes: u64) -> Result<Tree, StorageError> {
         let folder = folder.as_ref().to_path_buf();
         let numbers = SequenceNumberCounter::default();
         let tree = Config::new(&folder, numbers.clone(), SequenceNumberCounter::default())
@@ -103,7 +103,7 @@ impl LsmStore {
             .name("store-merger".into())
             .spawn(move || worker.merge_forever())
             .map_err(|e| StorageError::io("the store's thread", "start", e))?;
-        Ok(LsmStore { inner, merger: Some(merger) })
+        Ok(Tree { inner, merger: Some(merger) })
     }
 
     /// Why the last merging failed, for the operator. The data is safe; space is not given back and
@@ -138,7 +138,7 @@ fn copy_tree(from: &Path, into: &Path) -> io::Result<()> {
     File::open(into)?.sync_all()
 }
 
-impl Drop for LsmStore {
+impl Drop for Tree {
     fn drop(&mut self) {
         lock(&self.inner.work).stop = true;
         self.inner.wake.notify_all();
@@ -149,14 +149,14 @@ impl Drop for LsmStore {
     }
 }
 
-impl Store for LsmStore {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+impl Tree {
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let found = self.inner.tree.get(key, SeqNo::MAX);
         let found = found.map_err(|e| error(&self.inner.folder, "read", e))?;
         Ok(found.map(|value| value.to_vec()))
     }
 
-    fn scan(
+    pub fn scan(
         &self,
         from: &[u8],
         to: &[u8],
@@ -175,7 +175,7 @@ impl Store for LsmStore {
         Ok(())
     }
 
-    fn commit(&self, batch: &Rows) -> Result<(), StorageError> {
+    pub fn commit(&self, batch: &Rows) -> Result<(), StorageError> {
         let inner = &self.inner;
         if batch.is_empty() {
             return Ok(());
@@ -197,11 +197,11 @@ impl Store for LsmStore {
         result
     }
 
-    fn purge(&self) -> Result<(), StorageError> {
+    pub fn purge(&self) -> Result<(), StorageError> {
         self.inner.purge()
     }
 
-    fn disk_bytes(&self) -> Result<u64, StorageError> {
+    pub fn disk_bytes(&self) -> Result<u64, StorageError> {
         let failed = |e| StorageError::io(&self.inner.name(), "measure", e);
         let mut sum = 0;
         for folder in [self.inner.folder.clone(), self.inner.tables()] {

@@ -1,0 +1,292 @@
+//! The checkpoint store on disk. The rows of tables that change all the time are in files that only
+//! grow (`hot`), all others in a tree of sorted files (`tree`); the tree also has the keys of the
+//! hot rows, for their order, and the position up to which the hot files count. So a batch is there
+//! as a whole or not at all: its hot rows are synced first, and the tree's batch makes them count.
+//!
+//! Nothing is compressed and keys are stored whole, so that a search through the files for an
+//! identifier is an honest audit of a wipe. A purge writes anew all that counts and lets the old
+//! files go. It takes its time, a third of a core and of the disk. Gather wipes, purge once.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use model::bytes::Rows;
+
+use crate::disk::RealDisk;
+use crate::error::StorageError;
+use crate::hot::{Clean, Gone, Hot, Position};
+use crate::store::{Each, Store};
+use crate::tree::Tree;
+
+/// Where the tree has the position of the hot files. Nobody else's key.
+const POSITION: &[u8] = b"\0hot";
+/// How often somebody looks whether there is something to tidy up.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// So many hot rows at once say that there is other work for a while.
+const BUSY_ROWS: usize = 10_000;
+const BUSY_FOR: Duration = Duration::from_secs(5);
+
+pub struct DiskStore {
+    inner: Arc<Inner>,
+    tidier: Option<JoinHandle<()>>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    tree: Tree,
+    hot: Hot<RealDisk>,
+    /// What the keys of hot rows begin with.
+    hot_tables: Box<[u8]>,
+    /// Held by the one commit that runs; says why commits stopped, if they did.
+    commit: Mutex<Option<String>>,
+    work: Mutex<Work>,
+    wake: Condvar,
+}
+
+struct Work {
+    /// Until then nobody tidies up.
+    busy: Instant,
+    /// Something was committed since the last purge, or it is not known.
+    unpurged: bool,
+    stop: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl DiskStore {
+    /// Opens the store in this folder or makes a new one. `cache_bytes` are for blocks of the tree;
+    /// keys that begin with one of `hot_tables` are of rows that change all the time.
+    pub fn open(
+        folder: impl AsRef<Path>,
+        cache_bytes: u64,
+        hot_tables: &[u8],
+    ) -> Result<DiskStore, StorageError> {
+        let folder = folder.as_ref().to_path_buf();
+        let rows = folder.join("rows");
+        fs::create_dir_all(&rows)
+            .map_err(|e| StorageError::io(&rows.display().to_string(), "make", e))?;
+        let tree = Tree::open(folder.join("tree"), cache_bytes)?;
+        let position = tree.get(POSITION)?.map(|bytes| {
+            Position::of_bytes(&bytes).ok_or_else(|| StorageError::Store {
+                doing: "open",
+                what: "the position of the row files cannot be read".into(),
+            })
+        });
+        let hot = Hot::open(RealDisk::new(rows), position.transpose()?)?;
+        let inner = Arc::new(Inner {
+            folder,
+            tree,
+            hot,
+            hot_tables: hot_tables.into(),
+            commit: Mutex::new(None),
+            work: Mutex::new(Work { busy: Instant::now(), unpurged: true, stop: false }),
+            wake: Condvar::new(),
+        });
+        let worker = inner.clone();
+        let tidier = std::thread::Builder::new()
+            .name("store-tidier".into())
+            .spawn(move || worker.tidy_forever())
+            .map_err(|e| StorageError::io("the store's thread", "start", e))?;
+        Ok(DiskStore { inner, tidier: Some(tidier) })
+    }
+
+    /// Why the last merging failed, for the operator. The data is safe; space is not given back and
+    /// reading slows down until it succeeds.
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.tree.trouble()
+    }
+
+    /// Puts a copy of the store as it is now into a new folder, by hard links where the file system
+    /// can. Commits wait meanwhile, reads do not.
+    pub fn backup(&self, into: &Path) -> Result<(), StorageError> {
+        let _no_commit = lock(&self.inner.commit);
+        self.inner.tree.backup(&into.join("tree"))?;
+        let rows = into.join("rows");
+        self.inner
+            .copy_rows(&rows)
+            .map_err(|e| StorageError::io(&rows.display().to_string(), "copy to", e))
+    }
+}
+
+fn copy(from: &Path, into: &Path) -> io::Result<()> {
+    fs::copy(from, into)?;
+    File::open(into)?.sync_all()
+}
+
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        lock(&self.inner.work).stop = true;
+        self.inner.wake.notify_all();
+        if let Some(tidier) = self.tidier.take() {
+            // A panic there was printed; there is nobody here to hand it to.
+            let _ = tidier.join();
+        }
+    }
+}
+
+impl Store for DiskStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        if self.inner.is_hot(key) { self.inner.hot.get(key) } else { self.inner.tree.get(key) }
+    }
+
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        each: &mut Each<'_>,
+    ) -> Result<(), StorageError> {
+        let mut result = Ok(());
+        self.inner.tree.scan(from, to, reverse, &mut |key, value| {
+            if !self.inner.is_hot(key) {
+                return if key == POSITION { ControlFlow::Continue(()) } else { each(key, value) };
+            }
+            match self.inner.hot.get(key) {
+                Ok(Some(value)) => each(key, &value),
+                // It was deleted since the scan began.
+                Ok(None) => ControlFlow::Continue(()),
+                Err(error) => {
+                    result = Err(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        result
+    }
+
+    fn commit(&self, batch: &Rows) -> Result<(), StorageError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.inner.write(batch, Clean::Half).map(drop)
+    }
+
+    fn purge(&self) -> Result<(), StorageError> {
+        let result = self.inner.purge();
+        if result.is_err() {
+            lock(&self.inner.work).unpurged = true;
+        }
+        result
+    }
+
+    fn disk_bytes(&self) -> Result<u64, StorageError> {
+        Ok(self.inner.tree.disk_bytes()? + self.inner.hot.disk_bytes()?)
+    }
+}
+
+impl Inner {
+    fn is_hot(&self, key: &[u8]) -> bool {
+        key.first().is_some_and(|table| self.hot_tables.contains(table))
+    }
+
+    fn write(&self, batch: &Rows, clean: Clean) -> Result<Vec<Gone<File>>, StorageError> {
+        let mut stopped = lock(&self.commit);
+        if let Some(why) = &*stopped {
+            return Err(StorageError::Poisoned { why: why.clone() });
+        }
+        let result = self.write_both(batch, clean);
+        if let Err(error) = &result
+            && !matches!(error, StorageError::DiskFull { .. })
+        {
+            *stopped = Some(error.to_string());
+        }
+        result
+    }
+
+    fn write_both(&self, batch: &Rows, clean: Clean) -> Result<Vec<Gone<File>>, StorageError> {
+        let hot = batch.iter().filter(|(key, _)| self.is_hot(key));
+        let written = self.hot.write(hot, clean)?;
+        let (mut others, mut deletes) = (Rows::new(), false);
+        for (key, value) in batch.iter() {
+            match value {
+                None => {
+                    others.delete(key);
+                    deletes = true;
+                }
+                Some(value) if !self.is_hot(key) => others.put(key, value),
+                // One that was deleted in this batch is new as well.
+                Some(_) if deletes || !self.hot.contains(key) => others.put(key, []),
+                Some(_) => {}
+            }
+        }
+        let hot_rows = written.len();
+        others.put(POSITION, written.position().to_bytes());
+        if let Err(error) = self.tree.commit(&others) {
+            // After any other error nobody knows which position the next opening finds.
+            if matches!(error, StorageError::DiskFull { .. }) {
+                self.hot.take_back(written);
+            }
+            return Err(error);
+        }
+        let gone = self.hot.apply(written);
+        let mut work = lock(&self.work);
+        if !batch.is_empty() {
+            work.unpurged = true;
+            if hot_rows > BUSY_ROWS {
+                work.busy = Instant::now() + BUSY_FOR;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Only the last of the files still changes. The caller holds `commit`.
+    fn copy_rows(&self, into: &Path) -> io::Result<()> {
+        fs::create_dir_all(into)?;
+        let from = self.folder.join("rows");
+        let (others, last) = self.hot.names();
+        for name in others {
+            if fs::hard_link(from.join(&name), into.join(&name)).is_err() {
+                copy(&from.join(&name), &into.join(&name))?;
+            }
+        }
+        if let Some(last) = last {
+            copy(&from.join(&last), &into.join(&last))?;
+        }
+        File::open(into)?.sync_all()
+    }
+
+    fn purge(&self) -> Result<(), StorageError> {
+        {
+            // After the commit that runs now, if one does.
+            let _no_commit = lock(&self.commit);
+            if !std::mem::take(&mut lock(&self.work).unpurged) {
+                return Ok(());
+            }
+        }
+        let last = self.hot.seal();
+        while self.hot.oldest().is_some_and(|oldest| oldest <= last) {
+            let begun = Instant::now();
+            let gone = self.write(&Rows::new(), Clean::Oldest)?;
+            self.hot.let_go(&gone)?;
+            std::thread::sleep(begun.elapsed() * 2);
+        }
+        self.tree.purge()
+    }
+
+    /// When there is nothing else to do, what is out of date goes, so that the disk is given back.
+    fn tidy_forever(&self) {
+        let mut work = lock(&self.work);
+        while !work.stop {
+            let wait = self.wake.wait_timeout(work, TIDY_EVERY);
+            work = wait.unwrap_or_else(PoisonError::into_inner).0;
+            while !work.stop && work.busy < Instant::now() && self.hot.is_untidy() {
+                drop(work);
+                let begun = Instant::now();
+                // An error stops the commits, and whoever commits next is told.
+                let failed = self.write(&Rows::new(), Clean::Oldest).is_err();
+                std::thread::sleep(begun.elapsed() * 2);
+                work = lock(&self.work);
+                if failed {
+                    break;
+                }
+            }
+        }
+    }
+}
