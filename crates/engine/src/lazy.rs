@@ -65,6 +65,15 @@ impl<T: Part> Lazy<T> {
         Ok(())
     }
 
+    /// What `read` makes of the bytes, if they are all there is.
+    pub fn written<R>(
+        &self,
+        read: impl FnOnce(&mut Reader<'_>) -> Result<R, Corrupt>,
+    ) -> Option<R> {
+        let only = !self.is_own && !self.bytes.is_empty() && self.read.get().is_none();
+        only.then(|| decoded(read(&mut Reader::new(&self.bytes))))
+    }
+
     fn get_own(&self) -> Option<&T> {
         if self.is_own { self.value.as_deref() } else { None }
     }
@@ -167,5 +176,88 @@ impl<T: Part> PartialEq for Lazy<T> {
 impl<T: Part + std::fmt::Debug> std::fmt::Debug for Lazy<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::alias::{Alias, AliasKind};
+    use model::id::Time;
+    use model::value::Value;
+
+    use super::*;
+    use crate::record::{Because, BondMore, Known, Person};
+    use crate::terms::Term;
+
+    fn bytes<T: Part>(lazy: &Lazy<T>) -> Vec<u8> {
+        let mut out = Writer::new();
+        lazy.write(&mut out);
+        out.into_bytes()
+    }
+
+    fn packed<T: Part>(value: T) -> Lazy<T> {
+        let bytes = bytes(&Lazy::new(value));
+        Lazy::read(&mut Reader::new(&bytes)).unwrap()
+    }
+
+    #[test]
+    fn a_part_in_the_memory_of_another_is_what_was_written() {
+        let mut many = BondMore::default();
+        many.shown.extend([(1, Term::NONE), (2, Term::NONE)]);
+        many.timers.push((Time(5), Term::NONE));
+        let few = BondMore { referred: Some("friend".into()), ..BondMore::default() };
+        let mut lazy = Lazy::<BondMore>::default();
+        for round in 0..12 {
+            let value = [&many, &few, BondMore::none()][round % 3];
+            let written = bytes(&Lazy::new(value.clone()));
+            lazy.read_again(&mut Reader::new(&written)).unwrap();
+            assert_eq!(bytes(&lazy), written);
+            if round % 2 == 0 {
+                assert_eq!(*lazy, *value);
+            }
+            lazy.shown.push((9, Term::NONE));
+            lazy.shown.pop();
+            assert_eq!((&*lazy, bytes(&lazy)), (value, written));
+        }
+    }
+
+    #[test]
+    fn a_map_is_the_same_in_either_form() {
+        let old: Map = [("ink", Value::Int(3)), ("pages", Value::Int(700))].into_iter().collect();
+        let over: Map = [("error", Value::from("E5")), ("ink", Value::Null)].into_iter().collect();
+        let (mut as_bytes, mut open) = (packed(old.clone()), Lazy::new(old));
+        let mut scratch = Writer::new();
+        for _ in 0..2 {
+            for lazy in [&mut as_bytes, &mut open] {
+                lazy.lay_over(&over, 9, &mut scratch);
+            }
+            assert_eq!(bytes(&as_bytes), bytes(&open));
+        }
+        let way = |key: &str| [Box::from(key)];
+        assert_eq!(as_bytes.fact(&way("error")), Fact::Text("E5"));
+        assert_eq!(as_bytes.fact(&way("pages")), Fact::Int(700));
+        assert_eq!(as_bytes.fact(&way("ink")), Fact::Missing);
+        assert_eq!(as_bytes.fact(&[]), Fact::Map(&open));
+        assert_eq!(as_bytes.fact(&way("pages")), Fact::Value(&Value::Int(700)), "it is open now");
+    }
+
+    #[test]
+    fn who_is_known_is_seen_without_decoding_the_names() {
+        let name = |kind, text: &str| Alias::new(kind, text).unwrap();
+        let browser = name(AliasKind::Anonymous, "browser");
+        let reasons = [Because::Merge, Because::With(browser), Because::First];
+        let mut names: Vec<Known> = Vec::new();
+        for (seq, because) in (1..).zip(reasons) {
+            let alias = name(AliasKind::Anonymous, &format!("visit{seq}"));
+            names.push(Known { alias, seq, since: Time(seq as i64), because });
+        }
+        for kind in [AliasKind::Device, AliasKind::Email] {
+            names[2].alias = name(kind, "eva@example.com");
+            let person = Person { aliases: packed(names.clone()), ..Person::default() };
+            assert_eq!(person.is_known(), kind == AliasKind::Email);
+            assert_eq!(person.aliases.len(), 3);
+            assert_eq!(person.is_known(), kind == AliasKind::Email, "decoded");
+        }
+        assert!(!Person::default().is_known());
     }
 }

@@ -303,7 +303,8 @@ impl Person {
     }
 
     pub fn is_known(&self) -> bool {
-        self.aliases.iter().any(|known| known.alias.kind.is_known())
+        let any = || self.aliases.iter().any(|known| known.alias.kind.is_known());
+        self.aliases.written(is_known_in).unwrap_or_else(any)
     }
 
     pub fn consent(&self, purpose: &str) -> Option<&Consent> {
@@ -557,6 +558,7 @@ impl Record for Person {
         self.timeline.read_again(input)?;
         let bonds = input.len()?;
         self.bonds.truncate(bonds);
+        self.bonds.reserve_exact(bonds - self.bonds.len());
         self.bonds.iter_mut().try_for_each(|bond| bond.read_again(input))?;
         for _ in self.bonds.len()..bonds {
             self.bonds.push(Bond::read(input)?);
@@ -618,6 +620,22 @@ impl Record for Vec<Known> {
         }
         Ok(list)
     }
+}
+
+/// Whether one of these written names says who it is.
+fn is_known_in(names: &mut Reader<'_>) -> Result<bool, Corrupt> {
+    for _ in 0..names.len()? {
+        let (kind, _) = Alias::read_past(names)?;
+        if kind.is_known() {
+            return Ok(true);
+        }
+        names.int()?;
+        names.int()?;
+        if names.uint()? == 2 {
+            Alias::read_past(names)?;
+        }
+    }
+    Ok(false)
 }
 
 impl Part for Vec<Known> {

@@ -106,18 +106,21 @@ impl Writer {
     }
 
     /// A number near zero or a time, of -2^46 to 2^47: six bytes, any other fourteen.
-    #[inline]
+    #[inline(always)]
     pub fn int48(&mut self, int: i64) {
         match int.checked_add(INT48_ZERO) {
             Some(up @ 0..INT48_OTHER) => {
                 self.room(8).copy_from_slice(&up.to_le_bytes());
                 self.len += 6;
             }
-            _ => {
-                self.raw(&INT48_OTHER.to_le_bytes()[..6]);
-                self.raw(&int.to_le_bytes());
-            }
+            _ => self.other_int48(int),
         }
+    }
+
+    #[cold]
+    fn other_int48(&mut self, int: i64) {
+        self.raw(&INT48_OTHER.to_le_bytes()[..6]);
+        self.raw(&int.to_le_bytes());
     }
 
     #[inline]
