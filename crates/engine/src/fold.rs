@@ -227,7 +227,9 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
             return Outcome::Duplicate;
         }
     }
-    let code_person = grants::person_of_code(state, touch);
+    // A code says whose it is, so that a till needs to know nobody.
+    let code = grants::code_in(touch);
+    let code_person = code.as_ref().and_then(|code| state.person_by_code(code));
     let person = identity::resolve(state, touch, code_person, cx);
     if let Err(refusal) = bonds::check(state, touch, person, cx) {
         state.meta.refused += 1;
@@ -237,7 +239,9 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     state.meta.touches += 1;
     fold_products(state, touch, cx);
     fold_timelines(state, touch, cx);
-    grants::redeem(state, touch, cx);
+    if let Some(code) = &code {
+        grants::redeem(state, code, touch, cx);
+    }
     if let Some(person) = person {
         fold_person(state, person, touch, cx);
     } else {

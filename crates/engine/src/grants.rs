@@ -238,28 +238,22 @@ pub(crate) fn fold_decided_again(
 }
 
 /// The code that a touch carries: what a till scanned, what a shop's page was given.
-fn code_in(touch: &Touch) -> Option<String> {
+/// Only the company is believed.
+pub(crate) fn code_in(touch: &Touch) -> Option<String> {
     let kind: &Kind = &touch.kind;
-    if !matches!(kind.as_str(), "offer.redeemed" | "order.placed" | "coupon.applied") {
+    if !touch.trusted
+        || !matches!(kind.as_str(), "offer.redeemed" | "order.placed" | "coupon.applied")
+    {
         return None;
     }
     let typed = touch.properties.text("code").or_else(|| touch.properties.text("coupon"))?;
     Some(normal_code(typed))
 }
 
-/// A code says whose it is, so that a till needs to know nobody. Only the company is believed.
-pub(crate) fn person_of_code(state: &State, touch: &Touch) -> Option<PersonId> {
-    if !touch.trusted {
-        return None;
-    }
-    state.person_by_code(&code_in(touch)?)
-}
-
 /// Redeems the code once, whoever brings it: a friend at the till, or the person themselves. Who
 /// brings it again changes nothing. A grant stays redeemed when its person is folded anew.
-pub(crate) fn redeem(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
-    let Some(id) = person_of_code(state, touch) else { return };
-    let Some(code) = code_in(touch) else { return };
+pub(crate) fn redeem(state: &mut State, code: &str, touch: &Touch, cx: &mut Cx<'_>) {
+    let Some(id) = state.person_by_code(code) else { return };
     state.note(Topic::Mention(id), cx.seq);
     let Some(person) = state.persons.get_mut(&id) else { return };
     let grant = person.grants.iter_mut().find(|grant| *grant.code == *code);

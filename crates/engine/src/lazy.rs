@@ -38,6 +38,12 @@ impl<T: Part> Lazy<T> {
         std::mem::take(&mut *self)
     }
 
+    /// Whether it is the default value.
+    #[inline]
+    pub fn is_none(&self) -> bool {
+        self.get_own().map_or(self.bytes.is_empty(), |own| *own == *T::none())
+    }
+
     /// Its length and its bytes.
     pub fn write(&self, out: &mut Writer) {
         match self.get_own() {
@@ -45,6 +51,20 @@ impl<T: Part> Lazy<T> {
             Some(own) => out.blob_of(|out| own.write(out)),
             None => out.blob(&self.bytes),
         }
+    }
+
+    /// As [`Lazy::read_again`] of what is only written when it is not the default value.
+    #[inline]
+    pub fn read_if(&mut self, is_there: bool, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        if is_there {
+            return self.read_again(input);
+        }
+        self.bytes.clear();
+        self.is_own = false;
+        if self.read.get().is_some() {
+            self.read = OnceLock::new();
+        }
+        Ok(())
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Lazy<T>, Corrupt> {

@@ -331,8 +331,27 @@ impl Person {
     }
 }
 
-/// Beside a bond's role: since when it has been in its stage follows, if not from its beginning.
-const BOND_MOVED: u8 = 128;
+/// Beside a bond's role, what else is written of it: since when it has been in its stage, if not
+/// from its beginning, and what is not empty.
+mod bond_has {
+    pub const MOVED: u8 = 128;
+    pub const STEPS: u8 = 64;
+    pub const MORE: u8 = 32;
+}
+
+/// The same of a person.
+mod person_has {
+    pub const SEEN_AGAIN: u8 = 1;
+    pub const TRAITS: u8 = 2;
+    pub const MORE: u8 = 4;
+    pub const ALL: u8 = 7;
+}
+
+/// A flag for whoever writes it.
+#[inline]
+fn flag(is_there: bool, flag: u8) -> u8 {
+    if is_there { flag } else { 0 }
+}
 
 impl Bond {
     pub fn new(subject: Subject, time: Time) -> Bond {
@@ -356,14 +375,20 @@ impl Bond {
         out.uint(u64::from(self.version));
         self.stage.write(out);
         write_moment(out, self.begun);
-        let moved = self.since != self.begun;
-        out.u8(self.role as u8 | if moved { BOND_MOVED } else { 0 });
-        if moved {
+        let flags = flag(self.since != self.begun, bond_has::MOVED)
+            | flag(!self.steps_done.is_empty(), bond_has::STEPS)
+            | flag(!self.more.is_none(), bond_has::MORE);
+        out.u8(self.role as u8 | flags);
+        if flags & bond_has::MOVED != 0 {
             write_moment(out, self.since);
         }
         out.uint(self.touches);
-        out.list(self.steps_done.iter(), |out, step| step.write(out));
-        self.more.write(out);
+        if flags & bond_has::STEPS != 0 {
+            out.list(self.steps_done.iter(), |out, step| step.write(out));
+        }
+        if flags & bond_has::MORE != 0 {
+            self.more.write(out);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Bond, Corrupt> {
@@ -384,8 +409,9 @@ impl Bond {
         self.stage = Term::read(input)?;
         self.begun = moment(input)?;
         let role = input.u8()?;
-        self.since = if role & BOND_MOVED != 0 { moment(input)? } else { self.begun };
-        self.role = match role & !BOND_MOVED {
+        let has = |flag: u8| role & flag != 0;
+        self.since = if has(bond_has::MOVED) { moment(input)? } else { self.begun };
+        self.role = match role & !(bond_has::MOVED | bond_has::STEPS | bond_has::MORE) {
             1 => Role::Prospect,
             2 => Role::Buyer,
             3 => Role::Owner,
@@ -393,8 +419,11 @@ impl Bond {
             _ => return Err(Corrupt("a bond has an unknown role")),
         };
         self.touches = input.uint()?;
-        input.list_into(&mut self.steps_done, Term::read)?;
-        self.more.read_again(input)
+        match has(bond_has::STEPS) {
+            true => input.list_into(&mut self.steps_done, Term::read)?,
+            false => self.steps_done.clear(),
+        }
+        self.more.read_if(has(bond_has::MORE), input)
     }
 }
 
@@ -529,18 +558,24 @@ impl Record for Person {
 
     fn write(&self, out: &mut Writer) {
         out.u8(2);
-        let again = self.last_seen != self.first_seen;
-        out.bool(again);
+        let flags = flag(self.last_seen != self.first_seen, person_has::SEEN_AGAIN)
+            | flag(!self.traits.is_none(), person_has::TRAITS)
+            | flag(!self.more.is_none(), person_has::MORE);
+        out.u8(flags);
         write_moment(out, self.first_seen);
-        if again {
+        if flags & person_has::SEEN_AGAIN != 0 {
             write_moment(out, self.last_seen);
         }
         out.uint(self.touches);
         self.timeline.write(out);
         out.list(self.bonds.iter(), |out, bond| bond.write(out));
         self.aliases.write(out);
-        self.traits.write(out);
-        self.more.write(out);
+        if flags & person_has::TRAITS != 0 {
+            self.traits.write(out);
+        }
+        if flags & person_has::MORE != 0 {
+            self.more.write(out);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Person, Corrupt> {
@@ -551,9 +586,13 @@ impl Record for Person {
 
     fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
         check_number(input, 2, "a person has an unknown version")?;
-        let again = input.bool()?;
+        let flags = input.u8()?;
+        if flags & !person_has::ALL != 0 {
+            return Err(Corrupt("a person has an unknown flag"));
+        }
+        let has = |flag: u8| flags & flag != 0;
         self.first_seen = moment(input)?;
-        self.last_seen = if again { moment(input)? } else { self.first_seen };
+        self.last_seen = if has(person_has::SEEN_AGAIN) { moment(input)? } else { self.first_seen };
         self.touches = input.uint()?;
         self.timeline.read_again(input)?;
         let bonds = input.len()?;
@@ -564,8 +603,8 @@ impl Record for Person {
             self.bonds.push(Bond::read(input)?);
         }
         self.aliases.read_again(input)?;
-        self.traits.read_again(input)?;
-        self.more.read_again(input)
+        self.traits.read_if(has(person_has::TRAITS), input)?;
+        self.more.read_if(has(person_has::MORE), input)
     }
 }
 
@@ -779,17 +818,20 @@ impl Record for BondMore {
     }
 }
 
-/// Which of a unit's fields are there.
+/// Which of a unit's fields are there; the usual ones take one byte.
 mod has {
-    pub const REGISTERED: u8 = 1;
-    pub const MADE: u8 = 2;
-    pub const CLAIM: u8 = 4;
-    pub const OWNER: u8 = 8;
-    pub const OWNED_SINCE: u8 = 16;
-    pub const SEEN: u8 = 32;
-    pub const CLAIM_FAILED: u8 = 64;
+    pub const REGISTERED: u64 = 1;
+    pub const CLAIM: u64 = 2;
+    pub const OWNER: u64 = 4;
+    pub const SEEN: u64 = 8;
     /// Last at another time than first.
-    pub const SEEN_AGAIN: u8 = 128;
+    pub const SEEN_AGAIN: u64 = 16;
+    pub const ATTRIBUTES: u64 = 32;
+    pub const STATE: u64 = 64;
+    pub const OWNED_SINCE: u64 = 128;
+    pub const MADE: u64 = 256;
+    pub const CLAIM_FAILED: u64 = 512;
+    pub const ALL: u64 = 1023;
 }
 
 impl Record for Product {
@@ -801,16 +843,19 @@ impl Record for Product {
 
     fn write(&self, out: &mut Writer) {
         let again = self.last_seen.filter(|_| self.last_seen != self.first_seen);
-        let flags = if self.registered.is_some() { has::REGISTERED } else { 0 }
-            | if self.made.is_some() { has::MADE } else { 0 }
-            | if self.claim.is_some() { has::CLAIM } else { 0 }
-            | if self.owner.is_some() { has::OWNER } else { 0 }
-            | if self.owned_since.is_some() { has::OWNED_SINCE } else { 0 }
-            | if self.first_seen.is_some() { has::SEEN } else { 0 }
-            | if self.claim_failures != 0 { has::CLAIM_FAILED } else { 0 }
-            | if again.is_some() { has::SEEN_AGAIN } else { 0 };
+        let flag = |is_there: bool, flag: u64| if is_there { flag } else { 0 };
+        let flags = flag(self.registered.is_some(), has::REGISTERED)
+            | flag(self.made.is_some(), has::MADE)
+            | flag(self.claim.is_some(), has::CLAIM)
+            | flag(self.owner.is_some(), has::OWNER)
+            | flag(self.owned_since.is_some(), has::OWNED_SINCE)
+            | flag(self.first_seen.is_some(), has::SEEN)
+            | flag(again.is_some(), has::SEEN_AGAIN)
+            | flag(self.claim_failures != 0, has::CLAIM_FAILED)
+            | flag(!self.attributes.is_none(), has::ATTRIBUTES)
+            | flag(!self.state.is_none(), has::STATE);
         out.u8(2);
-        out.u8(flags);
+        out.uint(flags);
         let times = [self.registered, self.made, self.owned_since];
         times.into_iter().flatten().for_each(|time| write_moment(out, time));
         if let Some(claim) = self.claim {
@@ -831,8 +876,12 @@ impl Record for Product {
         }
         out.uint(self.touches);
         self.timeline.write(out);
-        self.attributes.write(out);
-        self.state.write(out);
+        if flags & has::ATTRIBUTES != 0 {
+            self.attributes.write(out);
+        }
+        if flags & has::STATE != 0 {
+            self.state.write(out);
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Product, Corrupt> {
@@ -843,9 +892,12 @@ impl Record for Product {
 
     fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
         check_number(input, 2, "a product has an unknown version")?;
-        let flags = input.u8()?;
-        let has = |flag: u8| flags & flag != 0;
-        let time_if = |flag: u8, input: &mut Reader<'_>| match has(flag) {
+        let flags = input.uint()?;
+        if flags & !has::ALL != 0 {
+            return Err(Corrupt("a product has an unknown flag"));
+        }
+        let has = |flag: u64| flags & flag != 0;
+        let time_if = |flag: u64, input: &mut Reader<'_>| match has(flag) {
             true => moment(input).map(Some),
             false => Ok(None),
         };
@@ -868,8 +920,8 @@ impl Record for Product {
         };
         self.touches = input.uint()?;
         self.timeline.read_again(input)?;
-        self.attributes.read_again(input)?;
-        self.state.read_again(input)
+        self.attributes.read_if(has(has::ATTRIBUTES), input)?;
+        self.state.read_if(has(has::STATE), input)
     }
 }
 
