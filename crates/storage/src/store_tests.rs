@@ -357,12 +357,12 @@ fn a_data_folder_is_for_one_process_and_one_format() {
     );
     drop(dir);
     drop(DataDir::open(&path).unwrap());
-    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 3\n").unwrap();
+    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 4\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::NewerFormat { found: 3, known: 2, .. }));
+    assert!(matches!(error, StorageError::NewerFormat { found: 4, known: 3, .. }));
     std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 1\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 2, .. }));
+    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 3, .. }));
     for text in ["", "something", "everbond data folder\n", "everbond data folder\nformat x\n"] {
         std::fs::write(path.join("FORMAT"), text).unwrap();
         let error = DataDir::open(&path).unwrap_err();
