@@ -24,7 +24,7 @@ pub struct StoreBacking<S>(pub Arc<S>);
 
 impl<S: Store> Backing for StoreBacking<S> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        get(&*self.0, key)
+        self.0.get(key).unwrap_or_else(|error| stop(&error))
     }
 
     fn scan(&self, from: &[u8], to: &[u8], reverse: bool, each: &mut EachRow<'_>) {
@@ -32,8 +32,8 @@ impl<S: Store> Backing for StoreBacking<S> {
     }
 }
 
-pub fn get(store: &impl Store, key: &[u8]) -> Option<Vec<u8>> {
-    store.get(key).unwrap_or_else(|error| stop(&error))
+pub fn get_many(store: &impl Store, keys: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
+    store.get_many(keys).unwrap_or_else(|error| stop(&error))
 }
 
 pub struct LogHistory<D: Disk>(pub LogReader<D>);

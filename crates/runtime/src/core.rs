@@ -14,7 +14,7 @@ use model::outcome::Outcome;
 use parking_lot::RwLock;
 use storage::{Disk, Log, LogOptions, LogReader, Record, StorageError, Store};
 
-use crate::adapt::{LogHistory, StoreBacking, decode, read_ahead};
+use crate::adapt::{LogHistory, StoreBacking, decode, get_many, read_ahead};
 
 /// Entries that are folded in under one hold of the state's lock: readers wait this long at most,
 /// some hundred microseconds.
@@ -397,26 +397,19 @@ impl<D: Disk, S: Store> Folding<'_, D, S> {
     }
 }
 
-/// The rows that are away, in the order of their keys; many are read by two threads.
+/// The rows that are away; many are read by two threads.
 fn rows_of(store: &impl Store, away: &Away) -> Vec<Option<Vec<u8>>> {
     let keys: Vec<&[u8]> = away.keys().collect();
-    // Neighbours lie in one block of the store.
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_unstable_by_key(|at| keys[*at]);
-    let get = |at: &usize| (*at, crate::adapt::get(store, keys[*at]));
-    let mut rows: Vec<Option<Vec<u8>>> = vec![None; keys.len()];
     if keys.len() < ROWS_MANY {
-        order.iter().map(get).for_each(|(at, row)| rows[at] = row);
-        return rows;
+        return get_many(store, &keys);
     }
-    let (some, others) = order.split_at(order.len() / 2);
+    let (some, others) = keys.split_at(keys.len() / 2);
     std::thread::scope(|scope| {
-        let some = scope.spawn(|| some.iter().map(get).collect::<Vec<_>>());
-        others.iter().map(get).for_each(|(at, row)| rows[at] = row);
-        let some = some.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        some.into_iter().for_each(|(at, row)| rows[at] = row);
-    });
-    rows
+        let others = scope.spawn(|| get_many(store, others));
+        let mut rows = get_many(store, some);
+        rows.extend(others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        rows
+    })
 }
 
 /// Folds the log from `from` on into `state`. What it asked of the outside was asked before.

@@ -27,6 +27,8 @@ use crate::tree::Tree;
 const POSITION: &[u8] = b"\0hot";
 /// How often somebody looks whether there is something to tidy up.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+const SCANNED_FIRST: usize = 16;
+const SCANNED_MOST: usize = 1024;
 /// So many hot rows at once say that there is other work for a while.
 const BUSY_ROWS: usize = 10_000;
 const BUSY_FOR: Duration = Duration::from_secs(5);
@@ -136,6 +138,20 @@ impl Store for DiskStore {
         if self.inner.is_hot(key) { self.inner.hot.get(key) } else { self.inner.tree.get(key) }
     }
 
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        let is_hot = |at: &usize| self.inner.is_hot(keys[*at]);
+        let (hot, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(is_hot);
+        let hot_keys: Vec<&[u8]> = hot.iter().map(|at| keys[*at]).collect();
+        let mut values = vec![None; keys.len()];
+        for (at, value) in hot.into_iter().zip(self.inner.hot.get_many(&hot_keys)?) {
+            values[at] = value;
+        }
+        for at in others {
+            values[at] = self.inner.tree.get(keys[at])?;
+        }
+        Ok(values)
+    }
+
     fn scan(
         &self,
         from: &[u8],
@@ -143,21 +159,17 @@ impl Store for DiskStore {
         reverse: bool,
         each: &mut Each<'_>,
     ) -> Result<(), StorageError> {
+        let mut hot = HotScan { inner: &self.inner, keys: Vec::new(), most: SCANNED_FIRST };
         let mut result = Ok(());
         self.inner.tree.scan(from, to, reverse, &mut |key, value| {
-            if !self.inner.is_hot(key) {
-                return if key == POSITION { ControlFlow::Continue(()) } else { each(key, value) };
+            if self.inner.is_hot(key) {
+                return hot.add(key, each, &mut result);
             }
-            match self.inner.hot.get(key) {
-                Ok(Some(value)) => each(key, &value),
-                // It was deleted since the scan began.
-                Ok(None) => ControlFlow::Continue(()),
-                Err(error) => {
-                    result = Err(error);
-                    ControlFlow::Break(())
-                }
-            }
+            hot.hand_out(each, &mut result)?;
+            if key == POSITION { ControlFlow::Continue(()) } else { each(key, value) }
         })?;
+        // Nothing is left if it was broken off.
+        let _ = hot.hand_out(each, &mut result);
         result
     }
 
@@ -178,6 +190,51 @@ impl Store for DiskStore {
 
     fn disk_bytes(&self) -> Result<u64, StorageError> {
         Ok(self.inner.tree.disk_bytes()? + self.inner.hot.disk_bytes()?)
+    }
+}
+
+/// Keys of hot rows that a scan came by: their rows are read some at once, first few, since a
+/// page of a list wants no more.
+struct HotScan<'a> {
+    inner: &'a Inner,
+    keys: Vec<Vec<u8>>,
+    most: usize,
+}
+
+impl HotScan<'_> {
+    fn add(
+        &mut self,
+        key: &[u8],
+        each: &mut Each<'_>,
+        result: &mut Result<(), StorageError>,
+    ) -> ControlFlow<()> {
+        self.keys.push(key.to_vec());
+        if self.keys.len() < self.most {
+            return ControlFlow::Continue(());
+        }
+        self.most = SCANNED_MOST.min(self.most * 2);
+        self.hand_out(each, result)
+    }
+
+    fn hand_out(
+        &mut self,
+        each: &mut Each<'_>,
+        result: &mut Result<(), StorageError>,
+    ) -> ControlFlow<()> {
+        let all = std::mem::take(&mut self.keys);
+        let keys: Vec<&[u8]> = all.iter().map(|key| &**key).collect();
+        match self.inner.hot.get_many(&keys) {
+            // Without a value it was deleted since the scan began.
+            Ok(values) => keys
+                .iter()
+                .zip(values)
+                .filter_map(|(key, value)| Some((key, value?)))
+                .try_for_each(|(key, value)| each(key, &value)),
+            Err(error) => {
+                *result = Err(error);
+                ControlFlow::Break(())
+            }
+        }
     }
 }
 

@@ -38,6 +38,9 @@ const WRITE_BYTES: usize = (1 << 20) >> SHRUNK;
 const SYNC_BYTES: u64 = (8 << 20) >> SHRUNK;
 /// So much may be out of date without anybody cleaning, beside as much as counts.
 const SLACK_BYTES: u64 = (64 << 20) >> SHRUNK;
+/// Rows with less than this between them are read at once, up to so many bytes.
+const GAP_BYTES: u64 = 2 << 10;
+const RUN_BYTES: u64 = 256 << 10;
 const PARTS: usize = 64;
 const HEAD: usize = 16;
 const UNIT: u64 = 8;
@@ -315,18 +318,37 @@ impl<D: Disk> Hot<D> {
             let Some(place) = self.place(&id) else { return Ok(None) };
             // A file goes after the index has led elsewhere.
             let Some(file) = reading(&self.files).get(&place.file()).cloned() else { continue };
-            let mut bytes = file.row(place)?;
-            let Some(row) = Row::of(&bytes) else {
-                return Err(file.damaged(place.at()));
-            };
-            if row.key != key {
-                return Ok(None);
-            }
-            let end = HEAD + key.len() + row.value.len();
-            bytes.truncate(end);
-            bytes.drain(..HEAD + key.len());
-            return Ok(Some(bytes));
+            let bytes = file.read(place.at(), file.len_of(place)? as usize)?;
+            return file.value(&bytes, place.at(), key);
         }
+    }
+
+    /// Several rows, read in the order in which they lie: neighbours at once.
+    pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        let place = |(at, key): (usize, &&[u8])| Some((self.place(&self.id(key))?, at));
+        let mut places: Vec<(Place, usize)> = keys.iter().enumerate().filter_map(place).collect();
+        places.sort_unstable_by_key(|(place, _)| place.0);
+        let mut values = vec![None; keys.len()];
+        let files = reading(&self.files).clone();
+        let mut rest = &places[..];
+        while let Some((first, _)) = rest.first() {
+            let (run, others) = rest.split_at(run_of(rest));
+            rest = others;
+            let Some(file) = files.get(&first.file()) else {
+                for (_, number) in run {
+                    values[*number] = self.get(keys[*number])?;
+                }
+                continue;
+            };
+            let last = run.last().expect("a run has rows").0;
+            let len = last.at() + file.len_of(last)? - first.at();
+            let bytes = file.read(first.at(), len as usize)?;
+            for (place, number) in run {
+                let own = bytes.get((place.at() - first.at()) as usize..).unwrap_or_default();
+                values[*number] = file.value(own, place.at(), keys[*number])?;
+            }
+        }
+        Ok(values)
     }
 
     /// Appends the rows and syncs them, and before them those rows of old files that still count.
@@ -647,6 +669,20 @@ impl<'a, D: Disk> Appending<'a, D> {
     }
 }
 
+/// How many of these rows, in order, lie so close together that one read gets them all.
+fn run_of(places: &[(Place, usize)]) -> usize {
+    let first = places[0].0;
+    let mut end = first.at() + first.len();
+    let together = |(place, _): &&(Place, usize)| {
+        let near = place.file() == first.file()
+            && place.at() <= end + GAP_BYTES
+            && place.at() <= first.at() + RUN_BYTES;
+        end = place.at() + place.len();
+        near
+    };
+    1 + places[1..].iter().take_while(together).count()
+}
+
 /// Puts a row at the end, up to where the next one begins; gives its length.
 fn put_row(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) -> u64 {
     let from = out.len();
@@ -711,10 +747,11 @@ impl<F: DiskFile> RowFile<F> {
         Ok(bytes)
     }
 
-    /// The bytes of a row, and some behind it.
-    fn row(&self, place: Place) -> Result<Vec<u8>, StorageError> {
-        let len = if place.is_long() { self.len_of(place)? } else { place.len() };
-        self.read(place.at(), len as usize)
+    /// The value of the row that these bytes begin with; none if it is of another key with the
+    /// same id.
+    fn value(&self, bytes: &[u8], at: u64, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let row = Row::of(bytes).ok_or_else(|| self.damaged(at))?;
+        Ok((row.key == key).then(|| row.value.to_vec()))
     }
 
     /// How long a row is, up to the next.

@@ -47,6 +47,10 @@ fn apply(map: &mut Map, batch: &Batch) {
 }
 
 fn check(hot: &Hot<SimDisk>, map: &Map) {
+    let keys: Vec<Vec<u8>> = (0..60).rev().map(key).collect();
+    let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
+    let values: Vec<Option<Vec<u8>>> = keys.iter().map(|key| map.get(*key).cloned()).collect();
+    assert_eq!(hot.get_many(&keys).unwrap(), values);
     for number in 0..60 {
         let key = key(number);
         assert_eq!(hot.get(&key).unwrap().as_ref(), map.get(&key), "row {number}");

@@ -14,6 +14,11 @@ pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 pub trait Store: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
+    /// Several values, in the order of their keys.
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
     /// Hands out keys and values with `from <= key < to` in order, or from the end. An empty `to`
     /// is no bound. Sees one state of the store, whatever is committed meanwhile.
     fn scan(

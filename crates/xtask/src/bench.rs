@@ -12,6 +12,7 @@ mod machine;
 mod peers;
 mod plots;
 mod process;
+mod profile;
 mod report;
 mod rows;
 mod server;
@@ -35,6 +36,7 @@ cargo xtask bench [FLAGS]
                    disk fold ingest decide wipe read start replay beyond memory streams
                    growth peers
   --growth         also the growth to ten times as many people
+  --profile        no figures, but the pictures of where the time goes; needs perf
   --keep           leave the folder with all data in place and say where it is";
 
 /// What is measured, and what was found so far.
@@ -61,19 +63,28 @@ pub struct Bench {
 struct Asked {
     quick: bool,
     growth: bool,
+    profile: bool,
     keep: bool,
     people: Option<u64>,
     only: Option<Vec<String>>,
 }
 
 fn read(args: &[String]) -> Result<Asked, Trouble> {
-    let mut asked = Asked { quick: false, growth: false, keep: false, people: None, only: None };
+    let mut asked = Asked {
+        quick: false,
+        growth: false,
+        profile: false,
+        keep: false,
+        people: None,
+        only: None,
+    };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{HELP}"));
         match arg.as_str() {
             "--quick" => asked.quick = true,
             "--growth" => asked.growth = true,
+            "--profile" => asked.profile = true,
             "--keep" => asked.keep = true,
             "--people" => asked.people = Some(value()?.replace([',', '_'], "").parse()?),
             "--only" => asked.only = Some(value()?.split(',').map(str::to_owned).collect()),
@@ -116,7 +127,7 @@ pub fn run(root: &Path, args: &[String]) -> Result<(), Trouble> {
         next_id: 1,
         loaded: (0, 0),
     };
-    let measured = own.measure(&asked);
+    let measured = if asked.profile { profile::draw(&own) } else { own.measure(&asked) };
     own.shared = None;
     if asked.keep {
         println!("the folder is {}", own.folder.display());
@@ -124,6 +135,9 @@ pub fn run(root: &Path, args: &[String]) -> Result<(), Trouble> {
         std::fs::remove_dir_all(&own.folder)?;
     }
     measured?;
+    if asked.profile {
+        return Ok(());
+    }
     let whole = !asked.quick && asked.only.is_none();
     report::tell(&own, whole)
 }

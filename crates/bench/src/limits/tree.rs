@@ -15,10 +15,10 @@ use crate::dice::{Dice, mix};
 use crate::flags::{Figures, Flags};
 use crate::touches::TOUCH_BYTES;
 
-type Key = [u8; 16];
+pub type Key = [u8; 16];
 
 /// Spread over the whole space, as digests are.
-fn key(who: u64) -> Key {
+pub fn key(who: u64) -> Key {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&mix(who.wrapping_add(1)).to_be_bytes());
     key[8..].copy_from_slice(&who.to_be_bytes());

@@ -11,6 +11,7 @@ const STYLE: &str = "<style>
   .a { fill: #0969da } .b { fill: #8c959f } .c { fill: #bf8700 }
   .la { stroke: #0969da } .lb { stroke: #8c959f } .lc { stroke: #bf8700 }
   .la, .lb, .lc { fill: none; stroke-width: 2 }
+  .in { font-size: 11px; fill: #ffffff }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .soft { fill: #9198a1 } .line { stroke: #3d444d }
     .a { fill: #4493f8 } .b { fill: #6e7681 } .c { fill: #d29922 }
@@ -27,7 +28,7 @@ pub fn all(figures: &Figures, history: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn svg(width: u32, height: u32, title: &str, inside: &str) -> String {
+pub fn svg(width: u32, height: u32, title: &str, inside: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          role=\"img\" aria-label=\"{title}\">\n{STYLE}\n{inside}</svg>\n"

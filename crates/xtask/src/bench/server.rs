@@ -128,6 +128,23 @@ impl Server {
         Ok(())
     }
 
+    /// Until the store has given back what is out of date in it, as it does when nothing comes.
+    pub fn tidied(&self) -> Result<(), Trouble> {
+        let mut client = self.client()?;
+        let (begun, mut least, mut since) = (Instant::now(), f64::INFINITY, Instant::now());
+        while since.elapsed() < Duration::from_secs(10) {
+            if begun.elapsed() > Duration::from_secs(120) {
+                return Err("the store was not tidied within two minutes".into());
+            }
+            let bytes = client.metric("everbond_store_bytes")?;
+            if bytes < least {
+                (least, since) = (bytes, Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
+    }
+
     /// As an operator stops it.
     pub fn stop(mut self) -> Result<(), Trouble> {
         let pid = self.pid().to_string();

@@ -37,6 +37,7 @@ impl Bench {
         let people = self.people.to_string();
         let own = self.on(&server, "people", &[("people", people)])?.finish()?;
         self.figures.put("people", &own);
+        server.tidied()?;
         // Stopped in order once, so that the folder's size is that of the people alone.
         let touches = server.client()?.metric("everbond_touches_total")? as u64;
         server.stop()?;
@@ -379,6 +380,7 @@ pub fn replay(bench: &mut Bench) -> Result<(), Trouble> {
     let server = bench.shared.take().ok_or("the server is not there")?;
     let touches = server.client()?.metric("everbond_touches_total")? as u64;
     let data = server.data.clone();
+    server.tidied()?;
     server.stop()?;
     let bytes = machine::folder_bytes(&data);
     let (bytes_before, touches_before) = bench.loaded;
@@ -416,6 +418,7 @@ pub fn beyond(bench: &mut Bench) -> Result<(), Trouble> {
     bench.shared()?;
     let server = bench.shared.take().ok_or("the server is not there")?;
     let data = server.data.clone();
+    server.tidied()?;
     server.stop()?;
     let state = machine::folder_bytes(&data.join("store"));
     let budget_mib = (state / 10 / (1 << 20)).max(64);
