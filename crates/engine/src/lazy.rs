@@ -59,30 +59,26 @@ impl<T: Part> Lazy<T> {
         if is_there {
             return self.read_again(input);
         }
-        self.bytes.clear();
-        self.is_own = false;
-        if self.read.get().is_some() {
-            self.read = OnceLock::new();
-        }
+        self.forget();
         Ok(())
     }
 
-    pub fn read(input: &mut Reader<'_>) -> Result<Lazy<T>, Corrupt> {
-        Ok(Lazy { bytes: input.blob()?.into(), ..Lazy::default() })
-    }
-
-    /// As [`Lazy::read`], into the memory that this one has.
+    /// Into the memory that it has.
     pub fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
         let bytes = input.blob()?;
+        self.forget();
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// It is the default value from here on.
+    #[inline]
+    fn forget(&mut self) {
         self.bytes.clear();
-        if !bytes.is_empty() {
-            self.bytes.extend_from_slice(bytes);
-        }
         self.is_own = false;
         if self.read.get().is_some() {
             self.read = OnceLock::new();
         }
-        Ok(())
     }
 
     /// What `read` makes of the bytes, if they are all there is.
@@ -216,8 +212,9 @@ mod tests {
     }
 
     fn packed<T: Part>(value: T) -> Lazy<T> {
-        let bytes = bytes(&Lazy::new(value));
-        Lazy::read(&mut Reader::new(&bytes)).unwrap()
+        let (bytes, mut lazy) = (bytes(&Lazy::new(value)), Lazy::<T>::default());
+        lazy.read_again(&mut Reader::new(&bytes)).unwrap();
+        lazy
     }
 
     #[test]
