@@ -4,6 +4,7 @@
 //! so (a trusted touch that names person and unit) or when the person claims it. It then moves to
 //! the unit with its history. Whoever merely scans a unit keeps a bond with the model.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -20,14 +21,13 @@ use crate::facts::{Here, View};
 use crate::fold::{Change, Cx};
 use crate::identity;
 use crate::journey::{self, Journey, matches_kind};
-use crate::record::{Bond, Moved, Person, Product, Role, TimerKey};
-use crate::state::{Force, State};
+use crate::moves::By;
+use crate::record::{Bond, Person, Product, Role, TimerKey};
+use crate::state::{Force, OnKind, State};
 use crate::table::Spot;
 use crate::terms::Term;
 use crate::timers;
 
-/// Moves that a bond remembers; the log has all of them.
-const MOVES_KEPT: usize = 64;
 /// Wrong claim codes within a day, after which a unit takes no more until the day is over.
 pub const CLAIM_FAILURES: u32 = 10;
 
@@ -119,16 +119,19 @@ fn check_claim(
 }
 
 /// The products that a touch is about: its own, else the one its campaign is tied to.
-pub(crate) fn subjects_of(state: &State, touch: &Touch) -> Vec<Subject> {
+pub(crate) fn subjects_of<'a>(state: &State, touch: &'a Touch) -> Cow<'a, [Subject]> {
     if touch.kind.as_str().starts_with("products.") {
-        return Vec::new();
+        return Cow::default();
     }
     if touch.products.is_empty() && touch.kind.as_str() == "campaign.clicked" {
         let campaign = touch.campaign.as_deref().and_then(|id| state.campaign(id));
         return match campaign.map(|campaign| &campaign.subjects[..]) {
-            Some([only]) => vec![*only],
-            _ => Vec::new(),
+            Some([only]) => vec![*only].into(),
+            _ => Cow::default(),
         };
+    }
+    if touch.products.len() <= 1 {
+        return touch.products[..].into();
     }
     let mut subjects: Vec<Subject> = Vec::with_capacity(touch.products.len());
     for subject in &touch.products {
@@ -136,7 +139,7 @@ pub(crate) fn subjects_of(state: &State, touch: &Touch) -> Vec<Subject> {
             subjects.push(*subject);
         }
     }
-    subjects
+    subjects.into()
 }
 
 /// Where a bond stands in memory while one entry is folded in.
@@ -177,8 +180,24 @@ pub(crate) fn fold(
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) {
+    if let Some(spot) = state.persons.open(&person) {
+        fold_at(state, (person, spot), subject, touch, cx);
+    }
+}
+
+/// The same when it is known where the person's record is.
+pub(crate) fn fold_at(
+    state: &mut State,
+    person: (PersonId, Spot),
+    subject: Subject,
+    touch: &Touch,
+    cx: &mut Cx<'_>,
+) {
     let Some(own) = bond_for(state, person, subject, touch, cx) else { return };
-    carry_over(state, own, touch.time, cx);
+    let force = state.force(own.subject.gtin).cloned();
+    if let Some(force) = &force {
+        carry_over(state, own, force, touch.time, cx);
+    }
     let kind = touch.kind.as_str();
     let opened = (kind == "message.opened").then(|| touch.properties.text("message"));
     let opened = opened.flatten().and_then(|id| state.term(id));
@@ -193,9 +212,13 @@ pub(crate) fn fold(
     if let Some(id) = opened {
         bond.messages.iter_mut().filter(|own| own.id == id).for_each(|own| own.read = true);
     }
-    fold_steps(state, own, touch, cx);
-    if let Some((force, to)) = target(state, own, touch, cx.now) {
-        enter(state, own, &force, Moving { to, by: kind, time: touch.time }, cx);
+    if let Some(force) = &force {
+        let on_kind = force.on_kind(&touch.kind);
+        fold_steps(state, own, (force, &on_kind), touch, cx);
+        if let Some(to) = target(state, own, (force, &on_kind), touch, cx.now) {
+            let by = By::Kind(&touch.kind);
+            enter(state, own, force, Moving { to, by, time: touch.time }, cx);
+        }
     }
     if PARTINGS.contains(&kind) {
         part(state, own, cx);
@@ -205,13 +228,12 @@ pub(crate) fn fold(
 /// Which bond it is about, made or tied to the unit if need be.
 fn bond_for(
     state: &mut State,
-    person: PersonId,
+    (person, spot): (PersonId, Spot),
     subject: Subject,
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) -> Option<Standing> {
     let kind = touch.kind.as_str();
-    let spot = state.persons.open(&person)?;
     let record = state.persons.here(spot);
     let standing = |at| Standing { person, subject, spot, at };
     if subject.is_unit() {
@@ -224,7 +246,7 @@ fn bond_for(
                 tie(state, person, subject, touch, cx);
                 place_of(state.persons.here(spot), subject).map(standing)
             }
-            _ => model_bond(state, person, subject.to_model(), touch),
+            _ => model_bond(state, (person, spot), subject.to_model(), touch),
         };
     }
     if !COMMERCE.iter().any(|prefix| kind.starts_with(prefix)) {
@@ -235,20 +257,23 @@ fn bond_for(
             return Some(Standing { person, subject: record.bonds[at].subject, spot, at });
         }
     }
-    model_bond(state, person, subject, touch)
+    model_bond(state, (person, spot), subject, touch)
 }
 
 fn model_bond(
     state: &mut State,
-    person: PersonId,
+    (person, spot): (PersonId, Spot),
     subject: Subject,
     touch: &Touch,
 ) -> Option<Standing> {
-    if let Some(own) = Standing::of(state, person, subject) {
-        return Some(own);
-    }
-    begin(state, person, subject, touch)?;
-    Standing::of(state, person, subject)
+    let at = match place_of(state.persons.here(spot), subject) {
+        Some(at) => at,
+        None => {
+            begin(state, person, subject, touch)?;
+            place_of(state.persons.here(spot), subject)?
+        }
+    };
+    Some(Standing { person, subject, spot, at })
 }
 
 fn begin(state: &mut State, person: PersonId, subject: Subject, touch: &Touch) -> Option<()> {
@@ -351,19 +376,19 @@ pub(crate) fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
 }
 
 /// Writes down where a bond of an older version stands in the one in force.
-fn carry_over(state: &mut State, own: Standing, time: Time, cx: &mut Cx<'_>) {
-    let Some(force) = state.force(own.subject.gtin) else { return };
+fn carry_over(state: &mut State, own: Standing, force: &Force, time: Time, cx: &mut Cx<'_>) {
     let bond = own.bond(state);
     if bond.journey == force.name && bond.version == force.version {
         return;
     }
-    let (force, to) = (force.clone(), stage_of(state, force, bond));
+    let to = stage_of(state, force, bond);
     let moved = to != bond.stage;
     let bond = own.bond_mut(state);
     (bond.journey, bond.version) = (force.name, force.version);
     bond.steps_done.retain(|done| force.steps.contains(done));
     if moved {
-        enter(state, own, &force, Moving { to, by: "journey.published", time }, cx);
+        let by = By::Other("journey.published");
+        enter(state, own, force, Moving { to, by, time }, cx);
     }
 }
 
@@ -371,24 +396,25 @@ fn carry_over(state: &mut State, own: Standing, time: Time, cx: &mut Cx<'_>) {
 fn target(
     state: &State,
     own: Standing,
+    (force, on_kind): (&Force, &OnKind),
     touch: &Touch,
     recorded: Time,
-) -> Option<(Arc<Force>, Term)> {
-    let force = state.force(own.subject.gtin)?;
+) -> Option<Term> {
     let stage = stage_of(state, force, own.bond(state));
     let from = force.stage_no(stage);
     let about = About { own, touch: Some((touch, recorded)), now: touch.time };
-    let fits = force.journey.moves.iter().filter(|own| own.fits(from, &touch.kind));
+    let moves = on_kind.moves.iter().map(|at| &force.journey.moves[usize::from(*at)]);
+    let fits = moves.filter(|own| own.starts_at(from));
     let conditions = fits.map(|own| (own.when.as_ref(), own.to));
     if let Some(to) = first_that_holds(state, about, conditions) {
         let to = force.stage_term(Some(to));
-        return (to != stage).then(|| (force.clone(), to));
+        return (to != stage).then_some(to);
     }
     // A campaign may itself stand for a stage; it brings in whoever has none yet.
     if from.is_none() && touch.kind.as_str() == "campaign.clicked" {
         let campaign = state.campaign(touch.campaign.as_deref()?)?;
         let number = force.journey.stage_no(campaign.stage.as_deref()?)?;
-        return Some((force.clone(), force.stage_term(Some(number))));
+        return Some(force.stage_term(Some(number)));
     }
     None
 }
@@ -457,7 +483,7 @@ fn first_that_holds<'j, T>(
 /// To which stage a bond moves, what moved it and when.
 pub(crate) struct Moving<'a> {
     pub to: Term,
-    pub by: &'a str,
+    pub by: By<'a>,
     pub time: Time,
 }
 
@@ -474,10 +500,7 @@ pub(crate) fn enter(
     let bond = own.bond_mut(state);
     (bond.stage, bond.since) = (to, time);
     bond.shown.clear();
-    if bond.moves.len() >= MOVES_KEPT {
-        bond.moves.remove(0);
-    }
-    bond.moves.push(Moved { stage: to, time, seq: cx.seq, by: by.into() });
+    bond.moves.push(to, time, cx.seq, by);
     let no = force.stage_no(to);
     let timers = force.journey.timers.iter().zip(&force.timers);
     let begun = timers.filter(|(timer, _)| Some(timer.in_stage) == no);
@@ -495,26 +518,33 @@ pub(crate) fn move_by_kind(
     cx: &mut Cx<'_>,
 ) {
     let touch = Touch::new(kind.clone(), time, model::touch::Source::Engine);
-    if let Some((force, to)) = target(state, own, &touch, time) {
-        enter(state, own, &force, Moving { to, by: kind.as_str(), time }, cx);
+    let Some(force) = state.force(own.subject.gtin).cloned() else { return };
+    if let Some(to) = target(state, own, (&force, &force.on_kind(kind)), &touch, time) {
+        enter(state, own, &force, Moving { to, by: By::Kind(kind), time }, cx);
     }
 }
 
 /// Marks the steps that this touch does. In a prescribed journey a step counts only when all
 /// before it are done; done out of order it stays locked and has to be done again.
-fn fold_steps(state: &mut State, own: Standing, touch: &Touch, cx: &mut Cx<'_>) {
+fn fold_steps(
+    state: &mut State,
+    own: Standing,
+    (force, on_kind): (&Force, &OnKind),
+    touch: &Touch,
+    cx: &mut Cx<'_>,
+) {
     let named = match touch.kind.as_str() {
         "step.done" => touch.properties.text("step"),
         _ => None,
     };
-    let Some(force) = state.force(own.subject.gtin) else { return };
-    let steps = &force.journey.steps;
-    let does =
-        |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
-    if !steps.iter().any(does) {
+    if named.is_none() && !on_kind.step {
         return;
     }
-    let force = force.clone();
+    let does =
+        |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
+    if !force.journey.steps.iter().any(does) {
+        return;
+    }
     let about = About { own, touch: Some((touch, cx.now)), now: touch.time };
     for (step, id) in force.journey.steps.iter().zip(&force.steps) {
         if own.bond(state).steps_done.contains(id) {

@@ -190,9 +190,7 @@ impl Facts for View<'_> {
 
             PersonKnown => Fact::Bool(person.is_some_and(Person::is_known)),
             PersonRole => Fact::text(person.and_then(|person| person.traits.text("role"))),
-            PersonTraits => {
-                person.map_or(Fact::Missing, |person| Fact::at(&person.traits, &path.rest))
-            }
+            PersonTraits => person.map_or(Fact::Missing, |person| person.traits.fact(&path.rest)),
             PersonLocale => Fact::text(
                 context
                     .locale
@@ -211,7 +209,7 @@ impl Facts for View<'_> {
             ProductSerial => Fact::Missing,
             ProductModel => Fact::text(self.model.map(|model| model.name.get("en"))),
             ProductState => match product {
-                Some(product) => Fact::at(&product.state, &path.rest),
+                Some(product) => product.state.fact(&path.rest),
                 None => Fact::at(NOTHING, &path.rest),
             },
             ProductAttributes => {

@@ -239,9 +239,6 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     fold_timelines(state, touch, cx);
     grants::redeem(state, touch, cx);
     if let Some(person) = person {
-        if let Some(record) = state.persons.get_mut(&person) {
-            record.timeline.push(cx.seq, &mut state.blocks);
-        }
         fold_person(state, person, touch, cx);
     } else {
         fold_owners(state, touch, cx);
@@ -259,7 +256,7 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
         product.last_seen = product.last_seen.max(Some(touch.time));
         product.timeline.push(cx.seq, &mut state.blocks);
         if !touch.state.is_empty() {
-            product.state.merge_within(&touch.state, limits::PROPERTIES);
+            product.state.lay_over(&touch.state, limits::PROPERTIES, &mut state.scratch);
         }
         if touch.kind.as_str() == "product.fixed" {
             product.state.remove("error");
@@ -284,20 +281,24 @@ fn fold_timelines(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
 
 /// The personal part of the fold; it runs again when a person is merged or split.
 pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &mut Cx<'_>) {
-    let Some(person) = state.persons.get_mut(&id) else { return };
+    let Some(spot) = state.persons.open(&id) else { return };
+    let person = state.persons.here_mut(spot);
+    if cx.live {
+        person.timeline.push(cx.seq, &mut state.blocks);
+    }
     person.touches += 1;
     if person.first_seen == Time::default() || touch.time < person.first_seen {
         person.first_seen = touch.time;
     }
     person.last_seen = person.last_seen.max(touch.time);
     if !touch.traits.is_empty() {
-        person.traits.merge_within(&touch.traits, limits::PROPERTIES);
+        person.traits.lay_over(&touch.traits, limits::PROPERTIES, &mut state.scratch);
     }
     identity::fold_consent(person, touch, cx);
     tally::fold_click(person, touch);
     referrals::fold_visit(state, id, touch, cx);
-    for subject in bonds::subjects_of(state, touch) {
-        bonds::fold(state, id, subject, touch, cx);
+    for subject in bonds::subjects_of(state, touch).iter() {
+        bonds::fold_at(state, (id, spot), *subject, touch, cx);
     }
     if cx.live {
         tally::with_person(state, id, touch);

@@ -16,6 +16,7 @@ mod identity;
 pub mod journey;
 pub mod keys;
 mod lazy;
+mod moves;
 mod places;
 pub mod record;
 mod referrals;

@@ -10,7 +10,8 @@ use model::things;
 use model::touch::{Channel, Money, read_subject, write_subject};
 use model::value::Map;
 
-use crate::lazy::Lazy;
+use crate::lazy::{Lazy, Part};
+pub use crate::moves::{Moved, Moves};
 use crate::table::{Key, Record};
 use crate::terms::Term;
 use crate::timeline::{Timeline, Topic};
@@ -27,12 +28,12 @@ pub struct Person {
     pub timeline: Timeline,
     pub bonds: Vec<Bond>,
     pub aliases: Lazy<Vec<Known>>,
+    pub traits: Lazy<Map>,
     pub more: Lazy<PersonMore>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersonMore {
-    pub traits: Map,
     pub consents: Vec<Consent>,
     pub merges: Vec<Merged>,
     /// Persons that the company said are somebody else: never joined by a touch again.
@@ -137,6 +138,7 @@ pub struct Bond {
     pub begun: Time,
     pub role: Role,
     pub touches: u64,
+    pub steps_done: Vec<Term>,
     pub more: Lazy<BondMore>,
 }
 
@@ -144,8 +146,7 @@ pub struct Bond {
 pub struct BondMore {
     /// The last one that was clicked.
     pub campaign: Option<Box<str>>,
-    pub steps_done: Vec<Term>,
-    pub moves: Vec<Moved>,
+    pub moves: Moves,
     pub timers: Vec<(Time, Term)>,
     pub messages: Vec<Message>,
     /// Items that were shown in this stage: an impression is counted once a stage.
@@ -186,15 +187,6 @@ impl Role {
             Role::Former => "former",
         }
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moved {
-    pub stage: Term,
-    pub time: Time,
-    pub seq: Seq,
-    /// The touch kind or `timer:<id>` that moved it.
-    pub by: Box<str>,
 }
 
 /// What a timer sent; the companion shows it.
@@ -311,7 +303,8 @@ impl Person {
     }
 
     pub fn is_known(&self) -> bool {
-        self.aliases.iter().any(|known| known.alias.kind.is_known())
+        let any = || self.aliases.iter().any(|known| known.alias.kind.is_known());
+        self.aliases.written(is_known_in).unwrap_or_else(any)
     }
 
     pub fn consent(&self, purpose: &str) -> Option<&Consent> {
@@ -338,6 +331,9 @@ impl Person {
     }
 }
 
+/// Beside a bond's role: since when it has been in its stage follows, if not from its beginning.
+const BOND_MOVED: u8 = 128;
+
 impl Bond {
     pub fn new(subject: Subject, time: Time) -> Bond {
         Bond {
@@ -349,6 +345,7 @@ impl Bond {
             begun: time,
             role: Role::Prospect,
             touches: 0,
+            steps_done: Vec::new(),
             more: Lazy::default(),
         }
     }
@@ -358,39 +355,55 @@ impl Bond {
         self.journey.write(out);
         out.uint(u64::from(self.version));
         self.stage.write(out);
-        write_time(out, self.begun);
-        out.int(self.since.since(self.begun));
-        out.u8(self.role as u8);
+        write_moment(out, self.begun);
+        let moved = self.since != self.begun;
+        out.u8(self.role as u8 | if moved { BOND_MOVED } else { 0 });
+        if moved {
+            write_moment(out, self.since);
+        }
         out.uint(self.touches);
+        out.list(self.steps_done.iter(), |out, step| step.write(out));
         self.more.write(out);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Bond, Corrupt> {
-        let (subject, journey) = (read_subject(input)?, Term::read(input)?);
-        let (version, stage) = (input.uint()? as u32, Term::read(input)?);
-        let begun = time(input)?;
-        Ok(Bond {
-            subject,
-            journey,
-            version,
-            stage,
-            since: begun.plus(input.int()?),
-            begun,
-            role: match input.u8()? {
-                1 => Role::Prospect,
-                2 => Role::Buyer,
-                3 => Role::Owner,
-                4 => Role::Former,
-                _ => return Err(Corrupt("a bond has an unknown role")),
-            },
-            touches: input.uint()?,
-            more: Lazy::read(input)?,
-        })
+        let mut bond = Bond::new(read_subject(input)?, Time(0));
+        bond.read_rest(input)?;
+        Ok(bond)
+    }
+
+    fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        self.subject = read_subject(input)?;
+        self.read_rest(input)
+    }
+
+    /// What comes behind the subject.
+    fn read_rest(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        self.journey = Term::read(input)?;
+        self.version = input.uint()? as u32;
+        self.stage = Term::read(input)?;
+        self.begun = moment(input)?;
+        let role = input.u8()?;
+        self.since = if role & BOND_MOVED != 0 { moment(input)? } else { self.begun };
+        self.role = match role & !BOND_MOVED {
+            1 => Role::Prospect,
+            2 => Role::Buyer,
+            3 => Role::Owner,
+            4 => Role::Former,
+            _ => return Err(Corrupt("a bond has an unknown role")),
+        };
+        self.touches = input.uint()?;
+        input.list_into(&mut self.steps_done, Term::read)?;
+        self.more.read_again(input)
     }
 }
 
 fn check_version(input: &mut Reader<'_>, what: &'static str) -> Result<(), Corrupt> {
-    if input.u8()? == 1 { Ok(()) } else { Err(Corrupt(what)) }
+    check_number(input, 1, what)
+}
+
+fn check_number(input: &mut Reader<'_>, number: u8, what: &'static str) -> Result<(), Corrupt> {
+    if input.u8()? == number { Ok(()) } else { Err(Corrupt(what)) }
 }
 
 fn text(input: &mut Reader<'_>) -> Result<Box<str>, Corrupt> {
@@ -403,6 +416,15 @@ fn time(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
 
 fn write_time(out: &mut Writer, time: Time) {
     out.int(time.0);
+}
+
+/// The same in a form of six bytes, for what every touch reads and writes.
+fn moment(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
+    Ok(Time(input.int48()?))
+}
+
+fn write_moment(out: &mut Writer, time: Time) {
+    out.int48(time.0);
 }
 
 fn write_text(out: &mut Writer, text: &str) {
@@ -506,28 +528,44 @@ impl Record for Person {
     }
 
     fn write(&self, out: &mut Writer) {
-        out.u8(1);
-        write_time(out, self.first_seen);
-        out.int(self.last_seen.since(self.first_seen));
+        out.u8(2);
+        let again = self.last_seen != self.first_seen;
+        out.bool(again);
+        write_moment(out, self.first_seen);
+        if again {
+            write_moment(out, self.last_seen);
+        }
         out.uint(self.touches);
         self.timeline.write(out);
         out.list(self.bonds.iter(), |out, bond| bond.write(out));
         self.aliases.write(out);
+        self.traits.write(out);
         self.more.write(out);
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Person, Corrupt> {
-        check_version(input, "a person has an unknown version")?;
-        let first_seen = time(input)?;
-        Ok(Person {
-            first_seen,
-            last_seen: first_seen.plus(input.int()?),
-            touches: input.uint()?,
-            timeline: Timeline::read(input)?,
-            bonds: input.list(Bond::read)?,
-            aliases: Lazy::read(input)?,
-            more: Lazy::read(input)?,
-        })
+        let mut person = Person::default();
+        person.read_again(input)?;
+        Ok(person)
+    }
+
+    fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        check_number(input, 2, "a person has an unknown version")?;
+        let again = input.bool()?;
+        self.first_seen = moment(input)?;
+        self.last_seen = if again { moment(input)? } else { self.first_seen };
+        self.touches = input.uint()?;
+        self.timeline.read_again(input)?;
+        let bonds = input.len()?;
+        self.bonds.truncate(bonds);
+        self.bonds.reserve_exact(bonds - self.bonds.len());
+        self.bonds.iter_mut().try_for_each(|bond| bond.read_again(input))?;
+        for _ in self.bonds.len()..bonds {
+            self.bonds.push(Bond::read(input)?);
+        }
+        self.aliases.read_again(input)?;
+        self.traits.read_again(input)?;
+        self.more.read_again(input)
     }
 }
 
@@ -584,10 +622,46 @@ impl Record for Vec<Known> {
     }
 }
 
+/// Whether one of these written names says who it is.
+fn is_known_in(names: &mut Reader<'_>) -> Result<bool, Corrupt> {
+    for _ in 0..names.len()? {
+        let (kind, _) = Alias::read_past(names)?;
+        if kind.is_known() {
+            return Ok(true);
+        }
+        names.int()?;
+        names.int()?;
+        if names.uint()? == 2 {
+            Alias::read_past(names)?;
+        }
+    }
+    Ok(false)
+}
+
+impl Part for Vec<Known> {
+    fn none() -> &'static Vec<Known> {
+        const { &Vec::new() }
+    }
+}
+
+impl Part for PersonMore {
+    fn none() -> &'static PersonMore {
+        static NONE: PersonMore = PersonMore {
+            consents: Vec::new(),
+            merges: Vec::new(),
+            apart: Vec::new(),
+            clicks: Vec::new(),
+            grants: Vec::new(),
+            links: Vec::new(),
+            referred_by: Vec::new(),
+        };
+        &NONE
+    }
+}
+
 impl Record for PersonMore {
     fn write(&self, out: &mut Writer) {
-        out.u8(1);
-        self.traits.write(out);
+        out.u8(2);
         out.list(self.consents.iter(), |out, consent| {
             out.text(&consent.purpose);
             out.bool(consent.given);
@@ -619,9 +693,8 @@ impl Record for PersonMore {
     }
 
     fn read(input: &mut Reader<'_>) -> Result<PersonMore, Corrupt> {
-        check_version(input, "what is known of a person has an unknown version")?;
+        check_number(input, 2, "what is known of a person has an unknown version")?;
         Ok(PersonMore {
-            traits: Map::read(input)?,
             consents: input.list(|input| {
                 Ok(Consent {
                     purpose: text(input)?,
@@ -651,17 +724,25 @@ impl Record for PersonMore {
     }
 }
 
+impl Part for BondMore {
+    fn none() -> &'static BondMore {
+        static NONE: BondMore = BondMore {
+            campaign: None,
+            moves: Moves::NONE,
+            timers: Vec::new(),
+            messages: Vec::new(),
+            shown: Vec::new(),
+            referred: None,
+        };
+        &NONE
+    }
+}
+
 impl Record for BondMore {
     fn write(&self, out: &mut Writer) {
-        out.u8(1);
+        out.u8(2);
         out.option(self.campaign.as_deref(), write_text);
-        out.list(self.steps_done.iter(), |out, step| step.write(out));
-        out.list(self.moves.iter(), |out, moved| {
-            moved.stage.write(out);
-            write_time(out, moved.time);
-            out.uint(moved.seq);
-            out.text(&moved.by);
-        });
+        self.moves.write(out);
         out.list(self.timers.iter(), |out, (due, id)| {
             write_time(out, *due);
             id.write(out);
@@ -679,37 +760,36 @@ impl Record for BondMore {
     }
 
     fn read(input: &mut Reader<'_>) -> Result<BondMore, Corrupt> {
-        check_version(input, "a bond has an unknown version")?;
-        Ok(BondMore {
-            campaign: input.option(text)?,
-            steps_done: input.list(Term::read)?,
-            moves: input.list(|input| {
-                Ok(Moved {
-                    stage: Term::read(input)?,
-                    time: time(input)?,
-                    seq: input.uint()?,
-                    by: text(input)?,
-                })
-            })?,
-            timers: input.list(|input| Ok((time(input)?, Term::read(input)?)))?,
-            messages: input.list(|input| {
-                Ok(Message { id: Term::read(input)?, time: time(input)?, read: input.bool()? })
-            })?,
-            shown: input.list(|input| Ok((input.u8()?, Term::read(input)?)))?,
-            referred: input.option(text)?,
-        })
+        let mut more = BondMore::default();
+        more.read_again(input)?;
+        Ok(more)
+    }
+
+    fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        check_number(input, 2, "a bond has an unknown version")?;
+        self.campaign = input.option(text)?;
+        self.moves.read_again(input)?;
+        input.list_into(&mut self.timers, |input| Ok((time(input)?, Term::read(input)?)))?;
+        input.list_into(&mut self.messages, |input| {
+            Ok(Message { id: Term::read(input)?, time: time(input)?, read: input.bool()? })
+        })?;
+        input.list_into(&mut self.shown, |input| Ok((input.u8()?, Term::read(input)?)))?;
+        self.referred = input.option(text)?;
+        Ok(())
     }
 }
 
 /// Which of a unit's fields are there.
 mod has {
-    pub const REGISTERED: u64 = 1;
-    pub const MADE: u64 = 2;
-    pub const CLAIM: u64 = 4;
-    pub const OWNER: u64 = 8;
-    pub const OWNED_SINCE: u64 = 16;
-    pub const SEEN: u64 = 32;
-    pub const CLAIM_FAILED: u64 = 64;
+    pub const REGISTERED: u8 = 1;
+    pub const MADE: u8 = 2;
+    pub const CLAIM: u8 = 4;
+    pub const OWNER: u8 = 8;
+    pub const OWNED_SINCE: u8 = 16;
+    pub const SEEN: u8 = 32;
+    pub const CLAIM_FAILED: u8 = 64;
+    /// Last at another time than first.
+    pub const SEEN_AGAIN: u8 = 128;
 }
 
 impl Record for Product {
@@ -720,17 +800,19 @@ impl Record for Product {
     }
 
     fn write(&self, out: &mut Writer) {
+        let again = self.last_seen.filter(|_| self.last_seen != self.first_seen);
         let flags = if self.registered.is_some() { has::REGISTERED } else { 0 }
             | if self.made.is_some() { has::MADE } else { 0 }
             | if self.claim.is_some() { has::CLAIM } else { 0 }
             | if self.owner.is_some() { has::OWNER } else { 0 }
             | if self.owned_since.is_some() { has::OWNED_SINCE } else { 0 }
             | if self.first_seen.is_some() { has::SEEN } else { 0 }
-            | if self.claim_failures != 0 { has::CLAIM_FAILED } else { 0 };
-        out.u8(1);
-        out.uint(flags);
+            | if self.claim_failures != 0 { has::CLAIM_FAILED } else { 0 }
+            | if again.is_some() { has::SEEN_AGAIN } else { 0 };
+        out.u8(2);
+        out.u8(flags);
         let times = [self.registered, self.made, self.owned_since];
-        times.into_iter().flatten().for_each(|time| write_time(out, time));
+        times.into_iter().flatten().for_each(|time| write_moment(out, time));
         if let Some(claim) = self.claim {
             out.raw(&claim.to_be_bytes());
         }
@@ -738,8 +820,10 @@ impl Record for Product {
             out.uint(owner.0);
         }
         if let Some(first) = self.first_seen {
-            write_time(out, first);
-            out.int(self.last_seen.unwrap_or(first).since(first));
+            write_moment(out, first);
+        }
+        if let Some(again) = again {
+            write_moment(out, again);
         }
         if self.claim_failures != 0 {
             out.uint(u64::from(self.claim_failures));
@@ -752,39 +836,46 @@ impl Record for Product {
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Product, Corrupt> {
-        check_version(input, "a product has an unknown version")?;
-        let flags = input.uint()?;
-        let has = |flag: u64| flags & flag != 0;
         let mut product = Product::default();
-        if has(has::REGISTERED) {
-            product.registered = Some(time(input)?);
-        }
-        if has(has::MADE) {
-            product.made = Some(time(input)?);
-        }
-        if has(has::OWNED_SINCE) {
-            product.owned_since = Some(time(input)?);
-        }
-        if has(has::CLAIM) {
-            product.claim = Some(u128::from_be_bytes(input.array()?));
-        }
-        if has(has::OWNER) {
-            product.owner = Some(person(input)?);
-        }
-        if has(has::SEEN) {
-            let first = time(input)?;
-            product.first_seen = Some(first);
-            product.last_seen = Some(first.plus(input.int()?));
-        }
-        if has(has::CLAIM_FAILED) {
-            product.claim_failures = input.uint()? as u32;
-            product.claim_failed = time(input)?;
-        }
-        product.touches = input.uint()?;
-        product.timeline = Timeline::read(input)?;
-        product.attributes = Lazy::read(input)?;
-        product.state = Lazy::read(input)?;
+        product.read_again(input)?;
         Ok(product)
+    }
+
+    fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        check_number(input, 2, "a product has an unknown version")?;
+        let flags = input.u8()?;
+        let has = |flag: u8| flags & flag != 0;
+        let time_if = |flag: u8, input: &mut Reader<'_>| match has(flag) {
+            true => moment(input).map(Some),
+            false => Ok(None),
+        };
+        self.registered = time_if(has::REGISTERED, input)?;
+        self.made = time_if(has::MADE, input)?;
+        self.owned_since = time_if(has::OWNED_SINCE, input)?;
+        self.claim = match has(has::CLAIM) {
+            true => Some(u128::from_be_bytes(input.array()?)),
+            false => None,
+        };
+        self.owner = if has(has::OWNER) { Some(person(input)?) } else { None };
+        self.first_seen = time_if(has::SEEN, input)?;
+        self.last_seen = match has(has::SEEN_AGAIN) {
+            true => Some(moment(input)?),
+            false => self.first_seen,
+        };
+        (self.claim_failures, self.claim_failed) = match has(has::CLAIM_FAILED) {
+            true => (input.uint()? as u32, time(input)?),
+            false => (0, Time(0)),
+        };
+        self.touches = input.uint()?;
+        self.timeline.read_again(input)?;
+        self.attributes.read_again(input)?;
+        self.state.read_again(input)
+    }
+}
+
+impl Part for Map {
+    fn none() -> &'static Map {
+        const { &Map::EMPTY }
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn fold_recommend(state: &mut State, id: PersonId, touch: &Touch, cx:
     if touch.kind.as_str() != "product.recommended" {
         return;
     }
-    for subject in bonds::subjects_of(state, touch) {
+    for subject in bonds::subjects_of(state, touch).iter() {
         let gtin = subject.gtin;
         let Some(person) = state.persons.get_mut(&id) else { return };
         if person.links.iter().any(|link| link.gtin == gtin) {

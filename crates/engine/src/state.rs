@@ -1,5 +1,6 @@
 //! The state: everything that the fold knows. Readers see it between two entries, never within.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use model::bytes::{Corrupt, Reader, Rows, Writer};
 use model::entry::{Entry, Key as ApiKey, Seq};
 use model::gs1::{Gtin, Subject};
 use model::id::{PersonId, Time};
+use model::kind::Kind;
 use model::things::{Campaign, Model, Place};
 
 use crate::aliases::{Aliases, name_of};
-use crate::journey::{Journey, StageNo};
+use crate::journey::{Journey, StageNo, matches_kind};
 use crate::keys;
 use crate::places::Grid;
 use crate::record::{
@@ -81,6 +83,8 @@ pub struct State {
     pub(crate) published: BTreeMap<Box<str>, Published>,
     in_force: InForce,
     pub(crate) grid: Grid,
+    /// For what is put together in between; empty.
+    pub(crate) scratch: Writer,
 }
 
 /// The compiled versions of a journey, in the order of publishing; version 1 is the first.
@@ -111,9 +115,36 @@ pub(crate) struct Force {
     pub stages: Box<[Term]>,
     pub steps: Box<[Term]>,
     pub timers: Box<[Term]>,
+    /// What each standard kind is for, by its number less one.
+    by_kind: Box<[OnKind]>,
+}
+
+/// What a kind of touch may do in a journey.
+#[derive(Clone)]
+pub(crate) struct OnKind {
+    /// The places of the moves on it, in order.
+    pub moves: Box<[u16]>,
+    /// Whether it does a step.
+    pub step: bool,
+}
+
+impl OnKind {
+    fn of(journey: &Journey, kind: &Kind) -> OnKind {
+        let moves = (0_u16..).zip(&journey.moves);
+        let moves = moves.filter(|(_, own)| matches_kind(&own.on, kind)).map(|(at, _)| at);
+        let step = journey.steps.iter().any(|step| matches_kind(&step.done_on, kind));
+        OnKind { moves: moves.collect(), step }
+    }
 }
 
 impl Force {
+    pub fn on_kind(&self, kind: &Kind) -> Cow<'_, OnKind> {
+        match kind.number() {
+            Some(number) => Cow::Borrowed(&self.by_kind[usize::from(number) - 1]),
+            None => Cow::Owned(OnKind::of(&self.journey, kind)),
+        }
+    }
+
     pub fn stage_no(&self, stage: Term) -> Option<StageNo> {
         self.stages.iter().position(|own| *own == stage).map(|at| StageNo(at as u8))
     }
@@ -172,6 +203,7 @@ impl State {
             published: BTreeMap::new(),
             in_force: InForce::default(),
             grid: Grid::default(),
+            scratch: Writer::new(),
         };
         state.derive();
         state
@@ -207,6 +239,7 @@ impl State {
                 stages: terms(&mut journey.stages.iter().map(|stage| &*stage.name)),
                 steps: terms(&mut journey.steps.iter().map(|step| &*step.id)),
                 timers: terms(&mut journey.timers.iter().map(|timer| &*timer.id)),
+                by_kind: Kind::all_standard().map(|kind| OnKind::of(journey, &kind)).collect(),
             });
             terms(&mut journey.messages.iter().map(|message| &*message.id));
             terms(&mut journey.menu.iter().map(|item| &*item.id));

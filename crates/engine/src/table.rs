@@ -34,6 +34,12 @@ pub trait Record: Sized {
 
     fn write(&self, out: &mut Writer);
     fn read(input: &mut Reader<'_>) -> Result<Self, Corrupt>;
+
+    /// As [`Record::read`], in place of another one, whose memory is used again.
+    fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        *self = Self::read(input)?;
+        Ok(())
+    }
 }
 
 /// A record's key: its bytes sort as it does.
@@ -126,6 +132,8 @@ const PARTS: usize = 64;
 const CHUNK_BITS: usize = 12;
 /// Records of a checkpoint that are looked at, and then encoded.
 const ENCODED_AT_ONCE: usize = 64;
+/// Some more than are opened between two packings.
+const SPARE_MOST: usize = 128;
 
 /// Where a record is, until it leaves the memory. Not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +183,8 @@ pub struct Table<K, V> {
     opened: Vec<u32>,
     /// How many are open.
     open: usize,
+    /// Records that were open: the next ones are read into their memory.
+    spare: Vec<Box<V>>,
     scratch: Writer,
     epoch: u32,
     /// All changes up to this epoch are in the store.
@@ -222,6 +232,7 @@ impl<K: Key, V: Record> Table<K, V> {
             heap: Heap::default(),
             opened: Vec::new(),
             open: 0,
+            spare: Vec::new(),
             scratch: Writer::new(),
             epoch: 1,
             durable: 0,
@@ -429,7 +440,12 @@ impl<K: Key, V: Record> Table<K, V> {
             return is_open;
         };
         let packed = *packed;
-        let value = Box::new(decode(self.number, self.heap.get(packed)));
+        let mut input = Reader::new(self.heap.get(packed));
+        let value = match self.spare.pop() {
+            Some(mut value) => value.read_again(&mut input).map(|()| value),
+            None => V::read(&mut input).map(Box::new),
+        };
+        let value = decoded(self.number, value);
         let slot = self.slot_mut(spot);
         slot.wanted = true;
         slot.held = Held::Open { value, packed: Some(packed), clean: true };
@@ -455,7 +471,13 @@ impl<K: Key, V: Record> Table<K, V> {
                 }
             }
         };
-        slot.held = Held::Packed(packed);
+        let held = std::mem::replace(&mut slot.held, Held::Packed(packed));
+        if let Held::Open { value, .. } = held
+            && self.spare.len() < SPARE_MOST
+            && !packed.is_long()
+        {
+            self.spare.push(value);
+        }
         self.open -= 1;
     }
 
@@ -486,12 +508,18 @@ impl<K: Key, V: Record> Table<K, V> {
     }
 
     /// Notes that it changes now; keeps its old bytes if the running checkpoint needs them.
+    #[inline]
     fn mark(&mut self, spot: Spot) {
+        if self.slot(spot).epoch != self.epoch {
+            self.mark_first(spot);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn mark_first(&mut self, spot: Spot) {
         let (epoch, durable) = (self.epoch, self.durable);
         let slot = self.slot(spot);
-        if slot.epoch == epoch {
-            return;
-        }
         if slot.epoch == epoch - 1 && slot.epoch > durable && !slot.encoded {
             let mut saved = std::mem::take(&mut self.saved);
             self.encode(spot, &mut saved);
@@ -835,10 +863,13 @@ fn bytes_of<V: Record>(value: &V) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The store verifies its own checksums, so bytes that do not decode are a bug, and a bug stops.
 fn decode<V: Record>(number: u8, bytes: &[u8]) -> V {
-    V::read(&mut Reader::new(bytes))
-        .unwrap_or_else(|corrupt| panic!("a stored record of table {number}: {corrupt}"))
+    decoded(number, V::read(&mut Reader::new(bytes)))
+}
+
+/// The store verifies its own checksums, so bytes that do not decode are a bug, and a bug stops.
+fn decoded<T>(number: u8, result: Result<T, Corrupt>) -> T {
+    result.unwrap_or_else(|corrupt| panic!("a stored record of table {number}: {corrupt}"))
 }
 
 pub(crate) fn is_empty(backing: &dyn Backing, number: u8) -> bool {

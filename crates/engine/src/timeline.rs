@@ -36,7 +36,7 @@ pub enum Topic {
 const RECENT_BYTES: usize = 44;
 
 /// One entity's timeline.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Timeline {
     /// The newest block, 0 if there is none.
     block: u64,
@@ -44,8 +44,20 @@ pub struct Timeline {
     last: Seq,
     len: u8,
     /// The differences of the recent entries, each to the one before it, variable in length; of
-    /// the first of them to the last one of the block.
+    /// the first of them to the last one of the block. Behind them is anything.
     recent: [u8; RECENT_BYTES],
+}
+
+impl PartialEq for Timeline {
+    fn eq(&self, other: &Timeline) -> bool {
+        (self.block, self.last, self.bytes()) == (other.block, other.last, other.bytes())
+    }
+}
+
+impl std::fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Timeline({:?} after block {})", self.recent(), self.block)
+    }
 }
 
 impl Default for Timeline {
@@ -72,7 +84,7 @@ impl Timeline {
         len += 1;
         if usize::from(self.len) + len > RECENT_BYTES {
             self.block = blocks.add(self);
-            (self.len, self.recent) = (0, [0; RECENT_BYTES]);
+            self.len = 0;
         }
         let at = usize::from(self.len);
         self.recent[at..at + len].copy_from_slice(&bytes[..len]);
@@ -80,8 +92,12 @@ impl Timeline {
         self.last = seq;
     }
 
+    fn bytes(&self) -> &[u8] {
+        &self.recent[..usize::from(self.len)]
+    }
+
     fn recent(&self) -> Vec<Seq> {
-        absolute(self.last, &self.recent[..usize::from(self.len)])
+        absolute(self.last, self.bytes())
     }
 
     /// Newest first, those before `before`, at most `limit`.
@@ -124,21 +140,18 @@ impl Timeline {
         if self.last != 0 {
             out.uint(self.block);
             out.u8(self.len);
-            out.raw(&self.recent[..usize::from(self.len)]);
+            out.raw_of(&self.recent, usize::from(self.len));
         }
     }
 
-    pub fn read(input: &mut Reader<'_>) -> Result<Timeline, Corrupt> {
-        let mut timeline = Timeline { last: input.uint()?, ..Timeline::default() };
-        if timeline.last != 0 {
-            timeline.block = input.uint()?;
-            timeline.len = input.u8()?;
-            let len = usize::from(timeline.len);
-            let room = timeline.recent.get_mut(..len);
-            let room = room.ok_or(Corrupt("a timeline is longer than its room"))?;
-            room.copy_from_slice(input.raw(len)?);
+    pub fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+        (self.last, self.block, self.len) = (input.uint()?, 0, 0);
+        if self.last != 0 {
+            self.block = input.uint()?;
+            self.len = input.u8()?;
+            input.raw_into(&mut self.recent, usize::from(self.len))?;
         }
-        Ok(timeline)
+        Ok(())
     }
 }
 
@@ -150,7 +163,11 @@ impl Record for Timeline {
 
     fn read(input: &mut Reader<'_>) -> Result<Timeline, Corrupt> {
         match input.u8()? {
-            1 => Timeline::read(input),
+            1 => {
+                let mut timeline = Timeline::default();
+                timeline.read_again(input)?;
+                Ok(timeline)
+            }
             _ => Err(Corrupt("a timeline has an unknown version")),
         }
     }
@@ -201,7 +218,7 @@ impl Blocks {
     }
 
     fn add(&mut self, timeline: &Timeline) -> u64 {
-        let differences = &timeline.recent[..usize::from(timeline.len)];
+        let differences = timeline.bytes();
         let mut out = Writer::onto(Vec::with_capacity(differences.len() + 12));
         out.uint(timeline.block);
         out.uint(timeline.last);
@@ -329,7 +346,9 @@ mod tests {
         assert_eq!(timeline.newest(&blocks, Some(64 * 7), 3), [49 * 7, 36 * 7, 25 * 7]);
         let mut out = Writer::new();
         timeline.write(&mut out);
-        let read = Timeline::read(&mut Reader::new(out.as_bytes())).unwrap();
+        let mut read = Timeline::default();
+        read.push(7, &mut blocks);
+        read.read_again(&mut Reader::new(out.as_bytes())).unwrap();
         assert_eq!(read, timeline);
         timeline.replace(&seqs[3..9], &mut blocks);
         assert_eq!(timeline.all(&blocks), seqs[3..9]);

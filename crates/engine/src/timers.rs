@@ -4,6 +4,7 @@ use model::id::{PersonId, Time};
 
 use crate::bonds::{self, Moving, Standing};
 use crate::fold::{Change, Cx, Send};
+use crate::moves::By;
 use crate::record::{Bond, Message, TimerKey};
 use crate::state::State;
 use crate::terms::Term;
@@ -65,7 +66,8 @@ fn fire(state: &mut State, key: &TimerKey, cx: &mut Cx<'_>) {
     }
     if let Some(to) = timer.to {
         let by = format!("timer:{}", timer.id);
-        let moved = Moving { to: force.stage_term(Some(to)), by: &by, time: key.due };
+        let (to, by) = (force.stage_term(Some(to)), By::Other(&by));
+        let moved = Moving { to, by, time: key.due };
         bonds::enter(state, own, &force, moved, cx);
     }
     if let Some(kind) = &timer.touch {

@@ -182,16 +182,23 @@ impl Alias {
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Alias, Corrupt> {
+        let (kind, value) = Alias::read_past(input)?;
+        let value = std::str::from_utf8(value).map_err(|_| Corrupt("a text is not UTF-8"))?;
+        Ok(Alias::plain(kind, value.into()))
+    }
+
+    /// Reads past an alias; gives its kind and its value's bytes.
+    pub fn read_past<'a>(input: &mut Reader<'a>) -> Result<(AliasKind, &'a [u8]), Corrupt> {
         let byte = input.u8()?;
         let kind = KINDS
             .get(usize::from(byte & 7).wrapping_sub(1))
             .map(|(kind, _)| *kind)
             .ok_or(Corrupt("an alias has an unknown kind number"))?;
         let value = match usize::from(byte >> 3) {
-            0 => input.text()?,
-            len => input.text_of(len)?,
+            0 => input.blob()?,
+            len => input.raw(len)?,
         };
-        Ok(Alias::plain(kind, value.into()))
+        Ok((kind, value))
     }
 }
 

@@ -14,10 +14,22 @@ impl std::fmt::Display for Corrupt {
 
 impl std::error::Error for Corrupt {}
 
+/// Kept true: what is written lies before `len`; behind it is room, so that a number is put there
+/// in one piece.
 #[derive(Default)]
 pub struct Writer {
     bytes: Vec<u8>,
+    len: usize,
 }
+
+/// So much room is made beyond what is asked for.
+const ROOM: usize = 64;
+/// What a byte of a number holds, in eight of them.
+const SEVENS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+
+/// What stands for 0 in six bytes, and what says that the number does not fit into them.
+const INT48_ZERO: i64 = 1 << 46;
+const INT48_OTHER: i64 = (1 << 48) - 1;
 
 impl Writer {
     pub fn new() -> Writer {
@@ -26,43 +38,102 @@ impl Writer {
 
     /// Writes on into `bytes`, so that a caller can reuse one allocation.
     pub fn onto(bytes: Vec<u8>) -> Writer {
-        Writer { bytes }
+        Writer { len: bytes.len(), bytes }
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.len);
         self.bytes
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.len]
     }
 
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.len = 0;
     }
 
+    /// The next `len` bytes, to be written.
+    #[inline]
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes.len() - self.len < len {
+            self.grow(len);
+        }
+        &mut self.bytes[self.len..self.len + len]
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, len: usize) {
+        let (end, capacity) = (self.len + len, self.bytes.capacity());
+        let more = if end <= capacity { capacity.min(end + 4 * ROOM) } else { end + ROOM };
+        self.bytes.resize(more, 0);
+    }
+
+    #[inline]
     pub fn u8(&mut self, byte: u8) {
-        self.bytes.push(byte);
+        self.room(1)[0] = byte;
+        self.len += 1;
     }
 
-    pub fn uint(&mut self, mut uint: u64) {
+    #[inline]
+    pub fn uint(&mut self, uint: u64) {
+        if uint < 0x80 {
+            self.u8(uint as u8);
+        } else {
+            self.long_uint(uint);
+        }
+    }
+
+    /// Seven bits go into each byte, the lowest first; all but the last have the highest bit set.
+    fn long_uint(&mut self, mut uint: u64) {
+        if uint < 1 << 56 {
+            let bytes = (u64::BITS - uint.leading_zeros()).div_ceil(7) as usize;
+            let apart = (uint & 0x0fff_ffff) | (uint & 0x00ff_ffff_f000_0000) << 4;
+            let apart = (apart & 0x3fff_0000_3fff) | (apart & 0x0fff_c000_0fff_c000) << 2;
+            let apart = (apart & 0x007f_007f_007f_007f) | (apart & 0x3f80_3f80_3f80_3f80) << 1;
+            let more = !SEVENS & ((1 << (8 * (bytes - 1))) - 1);
+            self.room(8).copy_from_slice(&(apart | more).to_le_bytes());
+            self.len += bytes;
+            return;
+        }
         while uint >= 0x80 {
-            self.bytes.push(uint as u8 | 0x80);
+            self.u8(uint as u8 | 0x80);
             uint >>= 7;
         }
-        self.bytes.push(uint as u8);
+        self.u8(uint as u8);
     }
 
+    /// A number near zero or a time, of -2^46 to 2^47: six bytes, any other fourteen.
+    #[inline(always)]
+    pub fn int48(&mut self, int: i64) {
+        match int.checked_add(INT48_ZERO) {
+            Some(up @ 0..INT48_OTHER) => {
+                self.room(8).copy_from_slice(&up.to_le_bytes());
+                self.len += 6;
+            }
+            _ => self.other_int48(int),
+        }
+    }
+
+    #[cold]
+    fn other_int48(&mut self, int: i64) {
+        self.raw(&INT48_OTHER.to_le_bytes()[..6]);
+        self.raw(&int.to_le_bytes());
+    }
+
+    #[inline]
     pub fn int(&mut self, int: i64) {
         self.uint(((int << 1) ^ (int >> 63)) as u64);
     }
 
     pub fn f64(&mut self, float: f64) {
-        self.bytes.extend_from_slice(&float.to_bits().to_le_bytes());
+        self.raw(&float.to_bits().to_le_bytes());
     }
 
     pub fn u64_be(&mut self, uint: u64) {
-        self.bytes.extend_from_slice(&uint.to_be_bytes());
+        self.raw(&uint.to_be_bytes());
     }
 
     pub fn bool(&mut self, bool: bool) {
@@ -80,7 +151,40 @@ impl Writer {
 
     /// Without its length: for fields of fixed width and for what comes last.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// The first `len` of these bytes, as `raw` writes them: of a small array all are copied, which
+    /// is faster than to look at how many.
+    #[inline]
+    pub fn raw_of<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        self.room(N).copy_from_slice(bytes);
+        self.len += len.min(N);
+    }
+
+    /// What `write` writes, with its length before it.
+    pub fn blob_of(&mut self, write: impl FnOnce(&mut Writer)) {
+        let at = self.len;
+        self.u8(0);
+        write(self);
+        let len = self.len - at - 1;
+        if len < 0x80 {
+            self.bytes[at] = len as u8;
+            return;
+        }
+        let end = self.len;
+        self.uint(len as u64);
+        // The length was written behind; it goes to its place.
+        let width = self.len - end;
+        let length: [u8; 8] = {
+            let mut length = [0; 8];
+            length[..width].copy_from_slice(&self.bytes[end..self.len]);
+            length
+        };
+        self.bytes.copy_within(at + 1..end, at + width);
+        self.bytes[at..at + width].copy_from_slice(&length[..width]);
+        self.len = end + width - 1;
     }
 
     pub fn option<T>(&mut self, option: Option<T>, write: impl FnOnce(&mut Writer, T)) {
@@ -122,36 +226,80 @@ impl<'a> Reader<'a> {
         std::mem::take(&mut self.rest)
     }
 
+    #[inline]
     pub fn raw(&mut self, len: usize) -> Result<&'a [u8], Corrupt> {
-        if self.rest.len() < len {
+        let Some((bytes, rest)) = self.rest.split_at_checked(len) else {
             return Err(Corrupt("the record ends too early"));
-        }
-        let (bytes, rest) = self.rest.split_at(len);
+        };
         self.rest = rest;
         Ok(bytes)
     }
 
+    /// Puts the next `len` bytes into `bytes`, and behind them whatever comes.
+    #[inline]
+    pub fn raw_into<const N: usize>(
+        &mut self,
+        bytes: &mut [u8; N],
+        len: usize,
+    ) -> Result<(), Corrupt> {
+        let rest = self.rest;
+        let own = self.raw(len)?;
+        match rest.first_chunk() {
+            Some(whole) if len <= N => *bytes = *whole,
+            _ => {
+                let room = bytes.get_mut(..len).ok_or(Corrupt("a part is longer than its room"))?;
+                room.copy_from_slice(own);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
         Ok(self.raw(N)?.try_into().expect("raw gives as many bytes as asked"))
     }
 
+    #[inline]
     pub fn u8(&mut self) -> Result<u8, Corrupt> {
-        Ok(self.raw(1)?[0])
+        let Some((byte, rest)) = self.rest.split_first() else {
+            return Err(Corrupt("the record ends too early"));
+        };
+        self.rest = rest;
+        Ok(*byte)
     }
 
+    #[inline]
     pub fn uint(&mut self) -> Result<u64, Corrupt> {
-        let first = self.u8()?;
-        if first < 0x80 {
-            return Ok(u64::from(first));
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_uint(),
         }
-        let (mut uint, mut shift) = (u64::from(first & 0x7f), 7);
+    }
+
+    fn long_uint(&mut self) -> Result<u64, Corrupt> {
+        if let Some(word) = self.rest.first_chunk() {
+            let word = u64::from_le_bytes(*word);
+            let ends = !word & !SEVENS;
+            if ends != 0 {
+                // All bits up to the first one that ends a number.
+                let own = word & (ends ^ (ends - 1)) & SEVENS;
+                let own = (own & 0x007f_007f_007f_007f) | (own & 0x7f00_7f00_7f00_7f00) >> 1;
+                let own = (own & 0x3fff_0000_3fff) | (own & 0x3fff_0000_3fff_0000) >> 2;
+                let own = (own & 0x0fff_ffff) | (own & 0x0fff_ffff_0000_0000) >> 4;
+                self.rest = &self.rest[ends.trailing_zeros() as usize / 8 + 1..];
+                return Ok(own);
+            }
+        }
+        let (mut uint, mut shift) = (0, 0);
         loop {
             let byte = self.u8()?;
-            let bits = u64::from(byte & 0x7f);
             if shift == 63 && byte > 1 {
                 return Err(Corrupt("a number is longer than 64 bits"));
             }
-            uint |= bits << shift;
+            uint |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(uint);
             }
@@ -159,12 +307,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub fn int(&mut self) -> Result<i64, Corrupt> {
         let uint = self.uint()?;
         Ok((uint >> 1) as i64 ^ -((uint & 1) as i64))
     }
 
+    #[inline]
+    pub fn int48(&mut self) -> Result<i64, Corrupt> {
+        let mut bytes = [0; 8];
+        bytes[..6].copy_from_slice(&self.array::<6>()?);
+        match i64::from_le_bytes(bytes) {
+            INT48_OTHER => Ok(i64::from_le_bytes(self.array()?)),
+            up => Ok(up - INT48_ZERO),
+        }
+    }
+
     /// A count or length; never more than the bytes that are left, so it can size an allocation.
+    #[inline]
     pub fn len(&mut self) -> Result<usize, Corrupt> {
         let len = self.uint()?;
         if len > self.rest.len() as u64 {
@@ -199,6 +359,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.raw(len)?).map_err(|_| Corrupt("a text is not UTF-8"))
     }
 
+    #[inline]
     pub fn blob(&mut self) -> Result<&'a [u8], Corrupt> {
         let len = self.len()?;
         self.raw(len)
@@ -221,6 +382,19 @@ impl<'a> Reader<'a> {
             items.push(read(self)?);
         }
         Ok(items)
+    }
+
+    /// A list in place of what is in `items`, into the memory that they have.
+    pub fn list_into<T>(
+        &mut self,
+        items: &mut Vec<T>,
+        mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Corrupt>,
+    ) -> Result<(), Corrupt> {
+        items.clear();
+        for _ in 0..self.len()? {
+            items.push(read(self)?);
+        }
+        Ok(())
     }
 }
 
@@ -363,7 +537,8 @@ mod tests {
 
     #[test]
     fn numbers_go_there_and_back() {
-        let uints = [0, 1, 127, 128, 300, u64::MAX / 2, u64::MAX];
+        let powers = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1_u64]);
+        let uints: Vec<u64> = powers.chain([300, 0x0102_0304_0506_0708, u64::MAX]).collect();
         let ints = [0, -1, 1, i64::MIN, i64::MAX, -300];
         let mut out = Writer::new();
         uints.iter().for_each(|uint| out.uint(*uint));
@@ -373,6 +548,53 @@ mod tests {
         uints.iter().for_each(|uint| assert_eq!(input.uint(), Ok(*uint)));
         ints.iter().for_each(|int| assert_eq!(input.int(), Ok(*int)));
         assert!(input.is_empty());
+    }
+
+    #[test]
+    fn any_number_comes_back_from_six_bytes_or_more() {
+        let ends = [-INT48_ZERO, INT48_OTHER - INT48_ZERO];
+        let near = ends.into_iter().flat_map(|end| end - 2..end + 3);
+        for int in near.chain([0, -1, 1_767_258_000_000, i64::MIN, i64::MAX]) {
+            let mut out = Writer::new();
+            out.int48(int);
+            assert!(matches!(out.as_bytes().len(), 6 | 14));
+            let mut input = Reader::new(out.as_bytes());
+            assert_eq!(input.int48(), Ok(int));
+            assert!(input.is_empty());
+        }
+    }
+
+    /// Byte by byte, as LEB128 says it.
+    #[test]
+    fn numbers_have_the_bytes_that_they_always_had() {
+        for bit in 0..64 {
+            let number = 0x9e37_79b9_7f4a_7c15 >> bit;
+            let (mut want, mut rest) = (Vec::new(), number);
+            while rest >= 0x80 {
+                want.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            want.push(rest as u8);
+            let mut out = Writer::new();
+            out.uint(number);
+            assert_eq!(out.as_bytes(), want);
+            assert_eq!(Reader::new(&want).uint(), Ok(number));
+            assert!(Reader::new(&want[..want.len() - 1]).uint().is_err());
+            want.extend([0xff; 9]);
+            assert_eq!(Reader::new(&want).uint(), Ok(number));
+        }
+    }
+
+    #[test]
+    fn a_blob_has_its_length_before_it_however_long() {
+        for len in [0, 1, 127, 128, 16_383, 16_384] {
+            let (mut out, mut want) = (Writer::onto(vec![7]), Writer::onto(vec![7]));
+            out.blob_of(|out| out.raw(&vec![9; len]));
+            want.blob(&vec![9; len]);
+            out.u8(1);
+            want.u8(1);
+            assert!(out.as_bytes() == want.as_bytes(), "{len}");
+        }
     }
 
     #[test]

@@ -165,6 +165,19 @@ impl Kind {
         }
     }
 
+    /// The number of a standard kind.
+    pub fn number(&self) -> Option<u16> {
+        match &self.0 {
+            Repr::Standard(number) => Some(*number),
+            Repr::Own(_) => None,
+        }
+    }
+
+    /// Those that have a number, in the order of the numbers from 1 on.
+    pub fn all_standard() -> impl Iterator<Item = Kind> {
+        STANDARD.iter().map(|row| Kind(Repr::Standard(row.0)))
+    }
+
     pub fn write(&self, out: &mut Writer) {
         match &self.0 {
             Repr::Standard(number) => out.uint(u64::from(*number)),

@@ -429,10 +429,10 @@ fn read_counted<'a, T>(
 /// GTIN without its check digit and the serial's length in six bytes, then the serial as it is: one
 /// number, since 10^13 GTINs times 21 lengths are fewer than 2^48.
 pub fn write_subject(subject: Subject, out: &mut Writer) {
-    let serial = subject.serial.as_bytes();
-    let both = subject.gtin.as_u64() / 10 * SERIAL_LENGTHS + serial.len() as u64;
-    out.raw(&both.to_be_bytes()[2..]);
-    out.raw(serial);
+    let len = subject.serial.as_bytes().len();
+    let both = subject.gtin.as_u64() / 10 * SERIAL_LENGTHS + len as u64;
+    out.raw_of(&(both << 16).to_be_bytes(), 6);
+    out.raw_of(subject.serial.padded(), len);
 }
 
 pub fn read_subject(input: &mut Reader<'_>) -> Result<Subject, Corrupt> {
@@ -444,7 +444,7 @@ pub fn read_subject(input: &mut Reader<'_>) -> Result<Subject, Corrupt> {
     if len == 0 {
         return Ok(Subject::model(gtin));
     }
-    let serial = Serial::new(input.text_of(len)?);
+    let serial = Serial::of_bytes(input.raw(len)?);
     Ok(Subject::unit(gtin, serial.map_err(|_| Corrupt("a serial number is not one"))?))
 }
 

@@ -18,6 +18,41 @@ pub enum Value {
     Map(Map),
 }
 
+/// A value that is read where it is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Written<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+    /// A list or a map.
+    Nested,
+}
+
+impl<'a> Written<'a> {
+    /// Of what is nested only the tag is read.
+    fn read(input: &mut Reader<'a>) -> Result<Written<'a>, Corrupt> {
+        Ok(match input.u8()? {
+            tag::NULL => Written::Null,
+            tag::FALSE => Written::Bool(false),
+            tag::TRUE => Written::Bool(true),
+            tag::INT => Written::Int(input.int()?),
+            tag::FLOAT => Written::Float(input.f64()?),
+            tag::TEXT => Written::Text(input.text()?),
+            tag::LIST | tag::MAP => Written::Nested,
+            byte @ tag::DECIMAL..tag::SHORT_TEXT => {
+                let scale = SCALES[usize::from(byte - tag::DECIMAL)];
+                Written::Float(input.int()? as f64 / scale)
+            }
+            byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
+                Written::Text(input.text_of(usize::from(byte - tag::SHORT_TEXT))?)
+            }
+            byte => Written::Int(i64::from(byte - tag::SMALL_INT) + SMALL_INT_MIN),
+        })
+    }
+}
+
 /// String keys to values, sorted by key, each key once.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Map {
@@ -37,17 +72,18 @@ impl Name {
     }
 
     fn as_str(&self) -> &str {
+        self.by_ref().as_str()
+    }
+
+    fn by_ref(&self) -> NameRef<'_> {
         match self {
-            Name::Known(number) => names::name(*number).expect("only numbers of names are made"),
-            Name::Own(name) => name,
+            Name::Known(number) => NameRef::Known(*number),
+            Name::Own(name) => NameRef::Own(name),
         }
     }
 
     fn is_before(&self, other: &Name) -> bool {
-        match (self, other) {
-            (Name::Known(one), Name::Known(two)) => names::is_before(*one, *two),
-            _ => self.as_str() < other.as_str(),
-        }
+        self.by_ref().is_before(other.by_ref())
     }
 
     /// One byte for a known name. Of others, up to 31 bytes have their length in that byte, longer
@@ -66,14 +102,55 @@ impl Name {
         }
     }
 
+    /// Reads a key; whether it is this one.
+    fn is_next(&self, input: &mut Reader<'_>) -> Result<bool, Corrupt> {
+        match self {
+            Name::Known(number) if input.left().first() == Some(&(NAMES_FROM + number)) => {
+                input.u8().map(|_| true)
+            }
+            _ => Ok(NameRef::read(input)? == self.by_ref()),
+        }
+    }
+
     fn read(input: &mut Reader<'_>) -> Result<Name, Corrupt> {
+        Ok(match NameRef::read(input)? {
+            NameRef::Known(number) => Name::Known(number),
+            NameRef::Own(name) => Name::Own(name.into()),
+        })
+    }
+}
+
+/// A key that is not copied.
+#[derive(Clone, Copy, PartialEq)]
+enum NameRef<'a> {
+    Known(u8),
+    Own(&'a str),
+}
+
+impl<'a> NameRef<'a> {
+    fn as_str(self) -> &'a str {
+        match self {
+            NameRef::Known(number) => names::name(number).expect("only numbers of names are made"),
+            NameRef::Own(name) => name,
+        }
+    }
+
+    fn is_before(self, other: NameRef<'_>) -> bool {
+        match (self, other) {
+            (NameRef::Known(one), NameRef::Known(two)) => names::is_before(one, two),
+            _ => self.as_str() < other.as_str(),
+        }
+    }
+
+    fn read(input: &mut Reader<'a>) -> Result<NameRef<'a>, Corrupt> {
+        let of = |name: &'a str| names::number(name).map_or(NameRef::Own(name), NameRef::Known);
         Ok(match input.u8()? {
-            0 => Name::new(input.text()?),
-            len @ 1..NAMES_FROM => Name::new(input.text_of(usize::from(len))?),
+            0 => of(input.text()?),
+            len @ 1..NAMES_FROM => of(input.text_of(usize::from(len))?),
             byte => {
                 let number = byte - NAMES_FROM;
                 names::name(number).ok_or(Corrupt("a key has an unknown number"))?;
-                Name::Known(number)
+                NameRef::Known(number)
             }
         })
     }
@@ -262,18 +339,70 @@ impl Value {
         Value::read_at(input, 0)
     }
 
+    /// Whether certainly this value comes next; if so it is read. Asked for what is short.
+    fn is_next(&self, input: &mut Reader<'_>) -> Result<bool, Corrupt> {
+        let byte = input.u8()?;
+        Ok(match self {
+            Value::Bool(bool) => byte == if *bool { tag::TRUE } else { tag::FALSE },
+            Value::Int(int @ SMALL_INT_MIN..=SMALL_INT_MAX) => {
+                byte == tag::SMALL_INT + (int - SMALL_INT_MIN) as u8
+            }
+            Value::Int(int) => byte == tag::INT && input.int()? == *int,
+            Value::Text(text) if text.len() < SHORT_TEXT_LEN => {
+                byte == tag::SHORT_TEXT + text.len() as u8
+                    && input.raw(text.len())? == text.as_bytes()
+            }
+            _ => false,
+        })
+    }
+
+    /// Reads past a value.
+    fn skip(input: &mut Reader<'_>, depth: usize) -> Result<(), Corrupt> {
+        if depth > DEPTH_MAX {
+            return Err(Corrupt("a value is nested too deep"));
+        }
+        match input.u8()? {
+            tag::NULL | tag::FALSE | tag::TRUE | tag::SMALL_INT.. => {}
+            tag::INT | tag::DECIMAL..tag::SHORT_TEXT => {
+                input.uint()?;
+            }
+            tag::FLOAT => {
+                input.raw(8)?;
+            }
+            tag::TEXT => {
+                input.blob()?;
+            }
+            tag::LIST => {
+                for _ in 0..input.len()? {
+                    Value::skip(input, depth + 1)?;
+                }
+            }
+            tag::MAP => {
+                for _ in 0..input.len()? {
+                    NameRef::read(input)?;
+                    Value::skip(input, depth + 1)?;
+                }
+            }
+            byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
+                input.raw(usize::from(byte - tag::SHORT_TEXT))?;
+            }
+        }
+        Ok(())
+    }
+
     fn read_at(input: &mut Reader<'_>, depth: usize) -> Result<Value, Corrupt> {
         if depth > DEPTH_MAX {
             return Err(Corrupt("a value is nested too deep"));
         }
-        Ok(match input.u8()? {
-            tag::NULL => Value::Null,
-            tag::FALSE => Value::Bool(false),
-            tag::TRUE => Value::Bool(true),
-            tag::INT => Value::Int(input.int()?),
-            tag::FLOAT => Value::Float(input.f64()?),
-            tag::TEXT => Value::Text(input.text()?.into()),
-            tag::LIST => {
+        let is_map = input.left().first() == Some(&tag::MAP);
+        Ok(match Written::read(input)? {
+            Written::Null => Value::Null,
+            Written::Bool(bool) => Value::Bool(bool),
+            Written::Int(int) => Value::Int(int),
+            Written::Float(float) => Value::Float(float),
+            Written::Text(text) => Value::Text(text.into()),
+            Written::Nested if is_map => Value::Map(Map::read_at(input, depth + 1)?),
+            Written::Nested => {
                 let len = input.len()?;
                 let mut list = Vec::with_capacity(len.min(64));
                 for _ in 0..len {
@@ -281,15 +410,6 @@ impl Value {
                 }
                 Value::List(list.into())
             }
-            tag::MAP => Value::Map(Map::read_at(input, depth + 1)?),
-            byte @ tag::DECIMAL..tag::SHORT_TEXT => {
-                let scale = SCALES[usize::from(byte - tag::DECIMAL)];
-                Value::Float(input.int()? as f64 / scale)
-            }
-            byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
-                Value::Text(input.text_of(usize::from(byte - tag::SHORT_TEXT))?.into())
-            }
-            byte => Value::Int(i64::from(byte - tag::SMALL_INT) + SMALL_INT_MIN),
         })
     }
 }
@@ -387,6 +507,103 @@ impl Map {
                 self.insert(key, value.clone());
             }
         }
+    }
+
+    /// What a key has in a map in its byte form; no bytes at all stand for the empty map.
+    pub fn find_written<'a>(bytes: &'a [u8], key: &str) -> Result<Option<Written<'a>>, Corrupt> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let key = names::number(key).map_or(NameRef::Own(key), NameRef::Known);
+        let mut input = Reader::new(bytes);
+        for _ in 0..input.len()? {
+            if NameRef::read(&mut input)? == key {
+                return Written::read(&mut input).map(Some);
+            }
+            Value::skip(&mut input, 0)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether `merge_written` has certainly nothing to do: all of `over` is there as it is.
+    fn is_written(bytes: &[u8], over: &Map) -> Result<bool, Corrupt> {
+        let mut over = over.entries.iter();
+        let Some(mut next) = over.next() else { return Ok(true) };
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let mut input = Reader::new(bytes);
+        for _ in 0..input.len()? {
+            if !next.0.is_next(&mut input)? {
+                Value::skip(&mut input, 0)?;
+            } else if !next.1.is_next(&mut input)? {
+                return Ok(false);
+            } else {
+                let Some(entry) = over.next() else { return Ok(true) };
+                next = entry;
+            }
+        }
+        Ok(false)
+    }
+
+    /// The same with a map in its byte form; no bytes at all stand for the empty map. False if that
+    /// changes nothing. `scratch` is only used in between.
+    pub fn merge_written(
+        bytes: &mut Vec<u8>,
+        over: &Map,
+        most: usize,
+        scratch: &mut Writer,
+    ) -> Result<bool, Corrupt> {
+        if Map::is_written(bytes, over)? {
+            return Ok(false);
+        }
+        scratch.clear();
+        let mut input = Reader::new(bytes);
+        let had = if bytes.is_empty() { 0 } else { input.len()? };
+        let (mut len, mut changed) = (had, false);
+        let mut over = over.entries.iter().peekable();
+        let add = |(key, value): &(Name, Value), len: &mut usize, out: &mut Writer| {
+            let fits = *len < most && !value.is_null();
+            if fits {
+                key.write(out);
+                value.write(out);
+                *len += 1;
+            }
+            fits
+        };
+        for _ in 0..had {
+            let entry = input.left();
+            let key = NameRef::read(&mut input)?;
+            while let Some(new) = over.next_if(|(own, _)| own.by_ref().is_before(key)) {
+                changed |= add(new, &mut len, scratch);
+            }
+            Value::skip(&mut input, 0)?;
+            let entry = &entry[..entry.len() - input.left().len()];
+            match over.next_if(|(own, _)| own.by_ref() == key) {
+                Some((_, Value::Null)) => {
+                    len -= 1;
+                    changed = true;
+                }
+                Some((key, value)) => {
+                    let at = scratch.as_bytes().len();
+                    key.write(scratch);
+                    value.write(scratch);
+                    changed |= scratch.as_bytes()[at..] != *entry;
+                }
+                None => scratch.raw(entry),
+            }
+        }
+        over.for_each(|new| changed |= add(new, &mut len, scratch));
+        if changed {
+            let mut out = Writer::onto(std::mem::take(bytes));
+            out.clear();
+            if len > 0 {
+                out.uint(len as u64);
+                out.raw(scratch.as_bytes());
+            }
+            *bytes = out.into_bytes();
+        }
+        Ok(changed)
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
@@ -580,6 +797,65 @@ mod tests {
         let over = [("a", Value::Int(3)), ("c", Value::Int(4))].into_iter().collect();
         map.merge_within(&over, 2);
         assert_eq!((map.len(), map.get("a"), map.get("c")), (2, Some(&Value::Int(3)), None));
+    }
+
+    /// By chance: nulls, new keys and old ones, nested values, full maps.
+    #[test]
+    fn a_merge_of_bytes_is_the_merge_of_the_maps() {
+        let mut dice: u64 = 88_172_645_463_325_252;
+        let mut roll = move |most: u64| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            dice % most
+        };
+        const KEYS: [&str; 9] = ["year", "own", "action", "b", "", "name", "zz", "temp", "é"];
+        let mut scratch = Writer::new();
+        for _ in 0..5_000 {
+            let mut map = |most: u64, with_null: bool| {
+                let mut map = Map::EMPTY;
+                for _ in 0..roll(most) {
+                    let value = match roll(8) {
+                        0 if with_null => Value::Null,
+                        0 | 1 => Value::Int(roll(400) as i64),
+                        2 => Value::text("x".repeat(roll(60) as usize)),
+                        3 => sample(),
+                        4 => Value::Float(0.1 * roll(5) as f64),
+                        5 => Value::Float(f64::MAX),
+                        _ => Value::Bool(roll(2) == 0),
+                    };
+                    map.insert(KEYS[roll(KEYS.len() as u64) as usize], value);
+                }
+                map
+            };
+            let (mut old, over) = (map(8, false), map(8, true));
+            let mut out = Writer::new();
+            if !old.is_empty() {
+                old.write(&mut out);
+            }
+            let (mut bytes, most) = (out.into_bytes(), roll(9) as usize);
+            let before = old.clone();
+            old.merge_within(&over, most);
+            let changed = Map::merge_written(&mut bytes, &over, most, &mut scratch);
+            assert_eq!(changed, Ok(before != old));
+            for key in KEYS {
+                let found = Map::find_written(&bytes, key).expect("it was written here");
+                let same = match (old.get(key), found) {
+                    (None, None)
+                    | (Some(Value::Map(_) | Value::List(_)), Some(Written::Nested)) => true,
+                    (Some(Value::Int(one)), Some(Written::Int(two))) => *one == two,
+                    (Some(Value::Bool(one)), Some(Written::Bool(two))) => *one == two,
+                    (Some(Value::Float(one)), Some(Written::Float(two))) => *one == two,
+                    (Some(Value::Text(one)), Some(Written::Text(two))) => **one == *two,
+                    _ => false,
+                };
+                assert!(same, "{key}: {found:?}");
+            }
+            match &bytes[..] {
+                [] => assert!(old.is_empty()),
+                bytes => assert_eq!(Map::read(&mut Reader::new(bytes)), Ok(old)),
+            }
+        }
     }
 
     #[test]

@@ -162,10 +162,9 @@ pub struct Move {
 }
 
 impl Move {
-    /// Whether it starts at `from` on this kind; its condition is the caller's to ask.
-    pub fn fits(&self, from: Option<StageNo>, kind: &model::kind::Kind) -> bool {
+    /// Whether it may start at `from`; kind and condition are the caller's to ask.
+    pub fn starts_at(&self, from: Option<StageNo>) -> bool {
         self.from.as_ref().is_none_or(|stages| stages.contains(&from))
-            && matches_kind(&self.on, kind)
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Gtin(u64);
 /// The serial of one unit (AI 21): 1 to 20 characters of character set 82, or empty when it stands
 /// for the model itself. Held inline and padded with zero bytes, which are in no character set, so
 /// comparing the padded arrays compares the texts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Serial {
     bytes: [u8; SERIAL_CHARS_MAX],
     len: u8,
@@ -83,14 +83,23 @@ impl Gtin {
 /// GTIN read from storage.
 fn check_digit_of(mut body: u64) -> u8 {
     let mut sum = 0;
-    let mut weight = 3;
     while body > 0 {
-        sum += weight * (body % 10);
-        weight = 4 - weight;
-        body /= 10;
+        sum += u64::from(PAIR_SUMS[(body % 100) as usize]);
+        body /= 100;
     }
     ((10 - sum % 10) % 10) as u8
 }
+
+/// What two digits add to the sum: the right one three times.
+const PAIR_SUMS: [u8; 100] = {
+    let mut sums = [0; 100];
+    let mut pair = 0;
+    while pair < sums.len() {
+        sums[pair] = (pair % 10 * 3 + pair / 10) as u8;
+        pair += 1;
+    }
+    sums
+};
 
 impl FromStr for Gtin {
     type Err = KeyError;
@@ -127,18 +136,25 @@ impl Serial {
     /// A serial of 1 to 20 characters of character set 82. Empty text is an error here; say
     /// [`Serial::NONE`] when the model is meant.
     pub fn new(text: &str) -> Result<Serial, KeyError> {
-        if text.is_empty() {
-            return Err(KeyError::SerialLength { found: 0 });
-        }
         let wrong = |c: char| !u8::try_from(c).is_ok_and(check::is_charset_82);
-        if let Some((at, found)) = text.char_indices().find(|(_, c)| wrong(*c)) {
-            return Err(KeyError::SerialCharacter { at, found });
+        match text.char_indices().find(|(_, c)| wrong(*c)) {
+            Some((at, found)) => Err(KeyError::SerialCharacter { at, found }),
+            None => Serial::of_bytes(text.as_bytes()),
         }
-        if text.len() > SERIAL_CHARS_MAX {
+    }
+
+    /// The same from its bytes, as they are read from storage.
+    pub(crate) fn of_bytes(text: &[u8]) -> Result<Serial, KeyError> {
+        if text.is_empty() || text.len() > SERIAL_CHARS_MAX {
             return Err(KeyError::SerialLength { found: text.len() });
         }
         let mut bytes = [0; SERIAL_CHARS_MAX];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        for (at, byte) in text.iter().enumerate() {
+            if !check::is_charset_82(*byte) {
+                return Err(KeyError::SerialCharacter { at, found: char::from(*byte) });
+            }
+            bytes[at] = *byte;
+        }
         Ok(Serial { bytes, len: text.len() as u8 })
     }
 
@@ -152,9 +168,24 @@ impl Serial {
         &self.bytes[..usize::from(self.len)]
     }
 
+    /// The bytes of the serial and zeros behind them.
+    pub(crate) fn padded(&self) -> &[u8; SERIAL_CHARS_MAX] {
+        &self.bytes
+    }
+
     /// Does it stand for the model?
     pub fn is_none(&self) -> bool {
         self.len == 0
+    }
+}
+
+/// Three words, the second and the third of which overlap.
+impl std::hash::Hash for Serial {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        for from in [0, 8, SERIAL_CHARS_MAX - 8] {
+            let word: [u8; 8] = self.bytes[from..from + 8].try_into().expect("eight of twenty");
+            state.write_u64(u64::from_le_bytes(word));
+        }
     }
 }
 
