@@ -226,7 +226,12 @@ const METRICS: &[Metric] = &[
         one(n.disk.free as f64)
     }),
     row("everbond_log_bytes", "gauge", "Size of the log.", |n| one(n.disk.log as f64)),
-    row("everbond_store_bytes", "gauge", "Size of the store, with what is out of date in it.", |n| one(n.disk.store as f64)),
+    row(
+        "everbond_store_bytes",
+        "gauge",
+        "Size of the store, with what is out of date in it.",
+        |n| one(n.disk.store as f64),
+    ),
     row("everbond_store_trouble", "gauge", "1 when merging the store fails.", |n| {
         one(f64::from(u8::from(n.disk.store_in_trouble)))
     }),
