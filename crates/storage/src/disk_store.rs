@@ -88,7 +88,8 @@ impl DiskStore {
             hot,
             hot_tables: hot_tables.into(),
             commit: Mutex::new(None),
-            work: Mutex::new(Work { busy: Instant::now(), unpurged: true, stop: false }),
+            // Whoever starts has other things to do first.
+            work: Mutex::new(Work { busy: Instant::now() + BUSY_FOR, unpurged: true, stop: false }),
             wake: Condvar::new(),
         });
         let worker = inner.clone();

@@ -95,7 +95,7 @@ impl Tree {
             numbers,
             commit: Mutex::new(None),
             merging: Mutex::new(()),
-            work: Mutex::new(Work { pending: true, unpurged, ..Work::default() }),
+            work: Mutex::new(Work { unpurged, ..Work::default() }),
             wake: Condvar::new(),
         });
         let worker = inner.clone();
