@@ -5,9 +5,12 @@
 //! A decision that shows nothing new is not written to the log: it would say what the log says
 //! already. It can still be asked why for an hour, from memory.
 
+mod prepared;
 mod words;
 
-use engine::journey::{Journey, OfferValue};
+use std::sync::Arc;
+
+use engine::journey::Journey;
 use engine::record::Person;
 use engine::{History, State, held};
 use model::alias::Alias;
@@ -22,6 +25,8 @@ use serde_json::Value as Json;
 use crate::app::{App, now, parse_alias, random_u64};
 use crate::json::{self, write::Out};
 use crate::problem::Problem;
+pub use prepared::Prepared;
+use prepared::{Ready, Sheet};
 use words::Reasons;
 
 /// Bytes of the answer about one item, so that the answer is seldom moved while it grows.
@@ -207,7 +212,12 @@ pub fn decision_name(id: u64) -> String {
 }
 
 fn write_name(out: &mut impl std::fmt::Write, id: u64) {
-    write!(out, "d_{id:016x}").expect("texts take everything");
+    let mut name = *b"d_0000000000000000";
+    for (at, digit) in name[2..].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(id >> (60 - 4 * at)) as usize & 15];
+    }
+    let name = std::str::from_utf8(&name).expect("hex digits are text");
+    out.write_str(name).expect("texts take everything");
 }
 
 pub fn decision_named(name: &str) -> Option<u64> {
@@ -228,33 +238,37 @@ pub struct Telling<'a> {
     decision: &'a Decision,
     grants: &'a [Grant],
     journey: Option<&'a Journey>,
-    locale: &'a str,
-    items: Vec<Item<'a>>,
+    prepared: Option<Arc<Sheet>>,
     reasons: Option<Reasons<'a>>,
+    /// Every fact as JSON, one behind the other, and where each ends.
+    facts: String,
+    ends: Vec<usize>,
 }
 
 impl<'a> Telling<'a> {
     pub fn new(
+        app: &App,
         state: &'a State,
         decision: &'a Decision,
         grants: &'a [Grant],
         locale: &'a str,
     ) -> Telling<'a> {
-        let journey = journey_of(state, decision).map(|journey| &**journey);
+        let journey = journey_of(state, decision);
+        let prepared = journey.map(|journey| app.prepared.of(journey, locale));
+        let journey = journey.map(|journey| &**journey);
         let reasons = journey.map(|journey| Reasons::new(decision, journey, state, locale));
-        let mut items = Vec::with_capacity(decision.items.len());
-        items.extend(&decision.items);
-        Telling { decision, grants, journey, locale, items, reasons }
+        let (facts, ends) = (String::new(), Vec::new());
+        Telling { decision, grants, journey, prepared, reasons, facts, ends }
     }
 
     /// Room for an answer with all of it.
     pub fn out(&self) -> Out {
-        Out::with_room(1_024 + self.items.len() * ITEM_BYTES)
+        Out::with_room(1_024 + self.decision.items.len() * ITEM_BYTES)
     }
 
     /// What the person sees, into the object that is being written: `"id"`, `"menu"`, `"offers"`,
     /// `"steps"`.
-    pub fn write_shown(&mut self, out: &mut Out) {
+    pub fn write_shown(&self, out: &mut Out) {
         out.key("id").text_of(|out| write_name(out, self.decision.id));
         out.key("menu").list(|out| self.each(What::Menu, out, Telling::write_menu_item));
         out.key("offers").list(|out| self.each(What::Offer, out, Telling::write_offer));
@@ -262,51 +276,33 @@ impl<'a> Telling<'a> {
     }
 
     fn each(
-        &mut self,
+        &self,
         what: What,
         out: &mut Out,
-        write: fn(&mut Telling<'a>, &'a Journey, Item<'a>, usize, &mut Out),
+        write: fn(&Telling<'a>, &Ready, &Item<'a>, &mut Out),
     ) {
-        let Some(journey) = self.journey else { return };
-        let mut place = 0;
-        for at in 0..self.items.len() {
-            let item = self.items[at];
-            if item.what == what {
-                write(self, journey, item, place, out);
-                place += 1;
+        let Some(prepared) = &self.prepared else { return };
+        let items = self.decision.items.iter().filter(|item| item.what == what);
+        for (place, item) in items.enumerate() {
+            if (item.why.is_shown() || what == What::Step)
+                && let Some(ready) = prepared.ready(&item, place)
+            {
+                write(self, ready, &item, out);
             }
         }
     }
 
-    fn write_menu_item(
-        &mut self,
-        journey: &'a Journey,
-        item: Item<'a>,
-        place: usize,
-        out: &mut Out,
-    ) {
-        let guess = journey.menu_by_rank.get(place).map(|at| &journey.menu[usize::from(*at)]);
-        let own = guess.filter(|own| own.id == item.id).or_else(|| journey.menu_item(item.id));
-        let Some(own) = own.filter(|_| item.why.is_shown()) else { return };
+    fn write_menu_item(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
         out.object(|out| {
-            out.key("id").text(&own.id);
-            out.key("title").text(own.title.get(self.locale));
-            out.key("text").text(own.text.get(self.locale));
-            out.key("icon").text_or_null(own.icon.as_deref());
-            out.key("open").text(&own.open);
-            out.key("rank").int(own.rank.into());
-            self.write_reason(&item, out);
+            out.ready(&ready.shown);
+            self.write_reason(item, out);
         });
     }
 
-    fn write_offer(&mut self, journey: &'a Journey, item: Item<'a>, _: usize, out: &mut Out) {
-        let Some(own) = journey.offer(item.id).filter(|_| item.why.is_shown()) else { return };
+    fn write_offer(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
         let grant = self.grants.iter().find(|grant| *grant.offer == *item.id);
         out.object(|out| {
-            out.key("id").text(&own.id);
-            out.key("title").text(own.title.get(self.locale));
-            out.key("text").text(own.text.get(self.locale));
-            write_offer_value(&own.value, self.locale, out.key("value"));
+            out.ready(&ready.shown);
             out.key("code").text_or_null(grant.map(|grant| &*grant.code));
             match grant {
                 None => {
@@ -323,66 +319,83 @@ impl<'a> Telling<'a> {
                 }
             }
             out.key("redeemed").bool(false);
-            self.write_reason(&item, out);
+            self.write_reason(item, out);
         });
     }
 
-    fn write_step(&mut self, journey: &'a Journey, item: Item<'a>, _: usize, out: &mut Out) {
+    fn write_step(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
         let Some(state) = step_state(item.why) else { return };
-        let Some(own) = journey.steps.iter().find(|own| *own.id == *item.id) else { return };
         out.object(|out| {
-            out.key("id").text(&own.id);
-            out.key("title").text(own.title.get(self.locale));
-            out.key("text").text(own.text.get(self.locale));
-            out.key("open").text_or_null(own.open.as_deref());
+            out.ready(&ready.shown);
             out.key("state").text(state);
-            self.write_reason(&item, out);
+            self.write_reason(item, out);
         });
     }
 
-    fn write_reason(&mut self, item: &Item<'a>, out: &mut Out) {
-        out.key("reason").object(|out| {
-            out.key("code").text(item.why.code());
-            out.key("text").text_of(|out| {
-                if let Some(reasons) = &mut self.reasons {
-                    reasons.write(out, item);
-                }
-            });
-        });
+    /// It is never the first field of its object.
+    fn write_reason(&self, item: &Item<'a>, out: &mut Out) {
+        out.raw(",\"reason\":{\"code\":\"");
+        out.raw(item.why.code());
+        out.raw("\",\"text\":\"");
+        if let Some(reasons) = &self.reasons {
+            reasons.write(&mut out.inside(), item);
+        }
+        out.raw("\"}");
     }
 
     /// Every item, shown or not, or those that are not shown, with the reason in words and the data
     /// that it rests on.
     pub fn write_why(&mut self, hidden_only: bool, out: &mut Out) {
+        self.write_facts();
         out.list(|out| {
-            for at in 0..self.items.len() {
-                let item = self.items[at];
+            let mut places = [0; 3];
+            for item in &self.decision.items {
+                let place = &mut places[item.what as usize - 1];
                 if !hidden_only || !item.why.is_shown() {
-                    self.write_item(&item, out);
+                    self.write_item(&item, *place, out);
                 }
+                *place += 1;
             }
         });
     }
 
-    fn write_item(&mut self, item: &Item<'a>, out: &mut Out) {
-        let title = self.journey.and_then(|journey| title_of(journey, item));
-        out.object(|out| {
-            out.key("what").text(match item.what {
-                What::Menu => "menu",
-                What::Offer => "offer",
-                What::Step => "step",
+    /// Many items use the same facts.
+    fn write_facts(&mut self) {
+        let facts = self.decision.items.facts();
+        let mut out = Out::with_room(64 * facts.len());
+        self.ends.reserve(facts.len());
+        for (name, told) in facts {
+            out.object(|out| {
+                out.key("name").text(name);
+                out.key("value").told(&told);
             });
-            out.key("id").text(item.id);
-            out.key("title").text(title.map_or(item.id, |title| title.get(self.locale)));
-            out.key("shown").bool(item.why.is_shown());
+            self.ends.push(out.end_of_value());
+        }
+        self.facts = out.into_text();
+    }
+
+    fn fact(&self, place: u32) -> &str {
+        let at = place as usize;
+        let from = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.facts[from..self.ends[at]]
+    }
+
+    fn write_item(&self, item: &Item<'a>, place: usize, out: &mut Out) {
+        let ready = self.prepared.as_ref().and_then(|prepared| prepared.ready(item, place));
+        out.object(|out| {
+            match ready {
+                Some(ready) => out.ready(&ready.looked_at),
+                None => {
+                    out.key("what").text(prepared::name_of(item.what));
+                    out.key("id").text(item.id);
+                    out.key("title").text(item.id);
+                }
+            }
+            let shown = item.why.is_shown();
+            out.raw(if shown { ",\"shown\":true" } else { ",\"shown\":false" });
             self.write_reason(item, out);
             out.key("used").list(|out| {
-                for (name, told) in item.used.iter() {
-                    out.object(|out| {
-                        out.key("name").text(name);
-                        out.key("value").told(&told);
-                    });
-                }
+                item.used.places().iter().for_each(|place| out.ready(self.fact(*place)));
             });
             match self.journey {
                 None => out.key("switch_off").null(),
@@ -406,40 +419,19 @@ impl<'a> Telling<'a> {
 }
 
 /// What the person sees, as a value: `{"id","menu":[…],"offers":[…],"steps":[…]}`.
-pub fn decision_json(state: &State, decided: &Decided, locale: &str) -> Json {
-    let mut telling = Telling::new(state, &decided.decision, &decided.grants, locale);
+pub fn decision_json(app: &App, state: &State, decided: &Decided, locale: &str) -> Json {
+    let telling = Telling::new(app, state, &decided.decision, &decided.grants, locale);
     let mut out = telling.out();
     out.object(|out| telling.write_shown(out));
     serde_json::from_str(&out.into_text()).expect("it was written as JSON")
 }
 
 /// Every item with its reason, as a value.
-pub fn why_json(state: &State, decision: &Decision, locale: &str) -> Json {
-    let mut telling = Telling::new(state, decision, &[], locale);
+pub fn why_json(app: &App, state: &State, decision: &Decision, locale: &str) -> Json {
+    let mut telling = Telling::new(app, state, decision, &[], locale);
     let mut out = telling.out();
     telling.write_why(false, &mut out);
     serde_json::from_str(&out.into_text()).expect("it was written as JSON")
-}
-
-fn write_offer_value(value: &OfferValue, locale: &str, out: &mut Out) {
-    let (kind, amount) = match value {
-        OfferValue::Off(money) => ("off", json::amount(*money)),
-        OfferValue::Percent(percent) => ("percent", percent.to_string()),
-        OfferValue::Points(points) => ("points", points.to_string()),
-        OfferValue::Gift(texts) => {
-            return out.object(|out| {
-                out.key("kind").text("gift");
-                out.key("text").text(texts.get(locale));
-            });
-        }
-    };
-    out.object(|out| {
-        out.key("kind").text(kind);
-        out.key("amount").text(&amount);
-        if let OfferValue::Off(money) = value {
-            out.key("currency").text(money.currency_str());
-        }
-    });
 }
 
 /// How a step stands; `None` if it is not for this person now.
@@ -466,12 +458,4 @@ fn switches<'j>(journey: &'j Journey, item: &Item<'_>) -> impl Iterator<Item = &
     };
     let purposes = journey.permissions.iter().map(|own| own.purpose.as_str());
     purposes.filter(move |purpose| needs(purpose))
-}
-
-fn title_of<'a>(journey: &'a Journey, item: &Item<'_>) -> Option<&'a model::texts::Texts> {
-    match item.what {
-        What::Menu => journey.menu_item(item.id).map(|own| &own.title),
-        What::Offer => journey.offer(item.id).map(|own| &own.title),
-        What::Step => journey.steps.iter().find(|own| *own.id == *item.id).map(|own| &own.title),
-    }
 }

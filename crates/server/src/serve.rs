@@ -139,6 +139,7 @@ pub async fn start(config: Config) -> Result<Started, StartError> {
         limiter: crate::limiter::Limiter::default(),
         memory: crate::memory::Memory::default(),
         requests: crate::metrics::Requests::default(),
+        prepared: crate::deciding::Prepared::default(),
         settled: crate::settled::Settled::default(),
     });
     first_keys(&app, &config).await.map_err(StartError::FirstKeys)?;

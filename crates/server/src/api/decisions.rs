@@ -92,15 +92,15 @@ struct Asked {
 
 async fn decide(State(app): State<App>, _: Secret, body: Bytes) -> Result<Response, Problem> {
     let Asked { asker, subject, context, preview } = read(&body)?;
-    let show = |state: &engine::State, decided: &Decided| shown(state, decided, preview);
+    let show = |state: &engine::State, decided: &Decided| shown(&app, state, decided, preview);
     let shown = deciding::decide_and_record(&app, asker, subject, context, preview, show).await?;
     Ok(call::ok_text(shown))
 }
 
-fn shown(state: &engine::State, decided: &Decided, preview: bool) -> String {
+fn shown(app: &App, state: &engine::State, decided: &Decided, preview: bool) -> String {
     let decision = &decided.decision;
     let locale = decision.context.locale.as_deref().unwrap_or("en");
-    let mut telling = Telling::new(state, decision, &decided.grants, locale);
+    let mut telling = Telling::new(app, state, decision, &decided.grants, locale);
     let mut out = telling.out();
     out.object(|out| {
         telling.write_shown(out);
@@ -199,7 +199,7 @@ async fn one(
     let locale = locale.or_else(|| decision.context.locale.as_deref().map(str::to_owned));
     let locale = locale.unwrap_or_else(|| "en".into());
     let state = app.engine.state();
-    let mut telling = Telling::new(&state, &decision, &[], &locale);
+    let mut telling = Telling::new(&app, &state, &decision, &[], &locale);
     let mut out = telling.out();
     out.object(|out| {
         out.key("id").text(&name);

@@ -30,6 +30,12 @@ impl Out {
         self.text
     }
 
+    /// Where the value that was just written ends; the next one needs no comma.
+    pub fn end_of_value(&mut self) -> usize {
+        self.comma = false;
+        self.text.len()
+    }
+
     pub fn object(&mut self, fill: impl FnOnce(&mut Out)) {
         self.around('{', '}', fill);
     }
@@ -46,6 +52,22 @@ impl Out {
         self.text.push_str("\":");
         self.comma = false;
         self
+    }
+
+    /// A value, or the fields of an object, that are JSON already.
+    pub fn ready(&mut self, json: &str) {
+        self.begin();
+        self.text.push_str(json);
+    }
+
+    /// JSON that is no whole value: the caller writes what belongs to it, and its commas.
+    pub fn raw(&mut self, json: &'static str) {
+        self.text.push_str(json);
+    }
+
+    /// The inside of a text, after `raw` has opened it and before it closes it.
+    pub fn inside(&mut self) -> Text<'_> {
+        Text(&mut self.text)
     }
 
     pub fn text(&mut self, text: &str) {
