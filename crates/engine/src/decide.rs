@@ -2,7 +2,6 @@
 //! reason and the data it rests on. It only reads; what was shown comes back as an entry.
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
 
 use model::context::Context;
 use model::decision::{Decision, Item, Items, Sheet, Told, What, Why};
@@ -10,13 +9,20 @@ use model::gs1::Subject;
 use model::id::PersonId;
 
 use crate::bonds;
-use crate::condition::{Condition, Verdict};
+use crate::condition::{self, Condition, Verdict};
 use crate::facts::{Here, View};
 use crate::grants::{self, Capped};
 use crate::journey::{self, Journey, MenuItem, Offer, StageNo, Step, facts};
 use crate::record::{Bond, Person};
 use crate::state::State;
+use crate::table::Found;
 use crate::terms::Term;
+
+/// A decision, with the record of the person, so that nobody has to open it again.
+pub struct Looked<'s> {
+    pub decision: Decision,
+    pub person: Option<Found<'s, Person>>,
+}
 
 /// Decides. Without a person it is what a stranger sees; then no offer is given. `id` names the
 /// decision from here on.
@@ -27,20 +33,19 @@ pub fn decide(
     context: Context,
     id: u64,
 ) -> Decision {
-    decide_and_compare(state, person, subject, context, id).0
+    look_and_decide(state, person, subject, context, id).decision
 }
 
-/// The same, and whether it shows a menu item or an offer that the person has not seen in this
-/// stage.
-pub fn decide_and_compare(
+/// The same, for whoever goes on with the person's record.
+pub fn look_and_decide(
     state: &State,
     person: Option<PersonId>,
     subject: Subject,
     context: Context,
     id: u64,
-) -> (Decision, bool) {
-    let record = person.and_then(|person| state.person(person));
-    let record = record.as_deref();
+) -> Looked<'_> {
+    let person = person.and_then(|person| state.person(person));
+    let record = person.as_deref();
     let mut subject = subject;
     let mut bond = record.and_then(|record| record.bond(subject));
     if bond.is_none() && subject.is_unit() {
@@ -49,14 +54,24 @@ pub fn decide_and_compare(
     }
     let Some(force) = state.force(subject.gtin) else {
         let (journey, stage, items) = ("".into(), "".into(), Items::default());
-        return (Decision { id, subject, journey, version: 0, stage, context, items }, false);
+        let decision = Decision { id, subject, journey, version: 0, stage, context, items };
+        return Looked { decision, person };
     };
     let journey = &force.journey;
     let stage = bond.map_or("", |bond| state.text(bonds::stage_of(state, force, bond)));
     let items = items(state, subject, &context, journey, (record, bond), stage);
-    let is_new = bond.is_some_and(|bond| shows_new(state, bond, &items));
     let (name, stage) = (journey.name.as_str().into(), stage.into());
-    (Decision { id, subject, journey: name, version: force.version, stage, context, items }, is_new)
+    let version = force.version;
+    let decision = Decision { id, subject, journey: name, version, stage, context, items };
+    Looked { decision, person }
+}
+
+impl Looked<'_> {
+    /// Whether it shows a menu item or an offer that the person has not seen in this stage.
+    pub fn shows_new(&self, state: &State) -> bool {
+        let bond = self.person.as_ref().and_then(|person| person.bond(self.decision.subject));
+        bond.is_some_and(|bond| shows_new(state, bond, &self.decision.items))
+    }
 }
 
 /// What a person sees again comes in the order in which it was seen, so the search goes on where
@@ -124,7 +139,7 @@ fn items(
     let stage = journey.stage_no(stage);
     let rows = journey.menu.len() + journey.offers.len() + journey.steps.len();
     let sheet = Sheet::with_room(rows, journey.facts.len());
-    let mut asking = Asking { view: &view, stage, sheet, unknown: String::new() };
+    let mut asking = Asking { view: &view, stage, sheet, unknown: None };
     menu(&mut asking, journey);
     offers(&mut asking, journey);
     steps(&mut asking, journey);
@@ -136,12 +151,12 @@ struct Asking<'v> {
     view: &'v View<'v>,
     stage: Option<StageNo>,
     sheet: Sheet,
-    /// What a condition that has no answer says.
-    unknown: String,
+    /// What the last condition that has no answer says.
+    unknown: Option<condition::Why>,
 }
 
 impl Asking<'_> {
-    /// What stage and condition say. Why a condition has no answer is in `unknown`.
+    /// What stage and condition say. Why a condition has no answer is kept in `unknown`.
     fn in_stage_and_when(
         &mut self,
         in_stages: &[StageNo],
@@ -159,19 +174,17 @@ impl Asking<'_> {
             Verdict::Yes => Why::Condition,
             Verdict::No => Why::ConditionFails,
             Verdict::Unknown(why) => {
-                self.unknown.clear();
-                write!(self.unknown, "{why}").expect("a String takes everything");
+                self.unknown = Some(why);
                 Why::ConditionUnknown("")
             }
         }
     }
 
     fn put(&mut self, what: What, id: &str, why: Why<'_>) {
-        let why = match why {
-            Why::ConditionUnknown(_) => Why::ConditionUnknown(&self.unknown),
-            why => why,
-        };
-        self.sheet.push(what, id, why);
+        match (why, &self.unknown) {
+            (Why::ConditionUnknown(_), Some(unknown)) => self.sheet.push_unknown(what, id, unknown),
+            _ => self.sheet.push(what, id, why),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! allocations for every decision, most of which nobody ever asks about again. A fact that many
 //! items read is there once.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use crate::bytes::{Corrupt, Reader, Writer};
@@ -150,7 +150,7 @@ pub enum Why<'a> {
 
 impl<'a> Why<'a> {
     pub fn is_shown(&self) -> bool {
-        self.number() <= 6
+        is_shown(self.number())
     }
 
     /// The stable word for it in the API.
@@ -228,6 +228,11 @@ impl<'a> Why<'a> {
     }
 }
 
+/// Of a reason's number.
+fn is_shown(why: u8) -> bool {
+    why <= 6
+}
+
 impl What {
     fn read(input: &mut Reader<'_>) -> Result<What, Corrupt> {
         Ok(match input.u8()? {
@@ -241,7 +246,9 @@ impl What {
 
 impl Decision {
     pub fn shown(&self, what: What) -> impl Iterator<Item = Item<'_>> {
-        self.items.iter().filter(move |item| item.what == what && item.why.is_shown())
+        let items = &self.items;
+        let shown = items.rows.iter().filter(move |row| row.what == what && is_shown(row.why));
+        shown.map(|row| items.item(row))
     }
 
     pub fn time(&self) -> Time {
@@ -288,8 +295,9 @@ impl Items {
         Iter { items: self, rows: self.rows.iter() }
     }
 
-    pub fn get(&self, at: usize) -> Option<Item<'_>> {
-        self.rows.get(at).map(|row| self.item(row))
+    /// Those of one kind, in their order.
+    pub fn of(&self, what: What) -> impl Iterator<Item = Item<'_>> {
+        self.rows.iter().filter(move |row| row.what == what).map(|row| self.item(row))
     }
 
     /// Every fact that some item used, in the order of [`Used::places`].
@@ -339,7 +347,6 @@ impl Items {
 
     /// Its place.
     fn keep_fact(&mut self, name: &str, told: Told<'_>) -> u32 {
-        let name = self.keep(name);
         let value = match told {
             Told::Null => Kept::Null,
             Told::Bool(bool) => Kept::Bool(bool),
@@ -348,6 +355,11 @@ impl Items {
             Told::Text(text) => Kept::Text(self.keep(text)),
             Told::Whole(value) => Kept::Whole(value.clone()),
         };
+        self.keep_whole(name, value)
+    }
+
+    fn keep_whole(&mut self, name: &str, value: Kept) -> u32 {
+        let name = self.keep(name);
         self.facts.push(Fact { name, value });
         self.facts.len() as u32 - 1
     }
@@ -573,12 +585,24 @@ impl Sheet {
     pub fn note(&mut self, number: usize, name: &str, told: Told<'_>) {
         if !self.note_known(number) {
             let place = self.items.keep_fact(name, told);
-            if self.known.len() <= number {
-                self.known.resize(number + 1, UNKNOWN);
-            }
-            self.known[number] = Known { place, item: self.items.rows.len() as u32 };
-            self.items.used.push(place);
+            self.note_at(number, place);
         }
+    }
+
+    /// The same for a list or a map that was made for it.
+    pub fn note_whole(&mut self, number: usize, name: &str, value: Value) {
+        if !self.note_known(number) {
+            let place = self.items.keep_whole(name, Kept::Whole(value));
+            self.note_at(number, place);
+        }
+    }
+
+    fn note_at(&mut self, number: usize, place: u32) {
+        if self.known.len() <= number {
+            self.known.resize(number + 1, UNKNOWN);
+        }
+        self.known[number] = Known { place, item: self.items.rows.len() as u32 };
+        self.items.used.push(place);
     }
 
     /// Notes a fact that was noted before, whoever for; `false` if it was not.
@@ -605,6 +629,16 @@ impl Sheet {
         self.open = self.items.used.len();
     }
 
+    /// Ends it as one whose condition has no answer, because of `unknown`.
+    pub fn push_unknown(&mut self, what: What, id: &str, unknown: &impl fmt::Display) {
+        self.push(what, id, Why::ConditionUnknown(""));
+        let text = &mut self.items.text;
+        let from = text.len() as u32;
+        write!(text, "{unknown}").expect("a String takes everything");
+        let detail = Part(from, text.len() as u32);
+        self.items.rows.last_mut().expect("it was pushed just now").detail = detail;
+    }
+
     pub fn into_items(self) -> Items {
         self.items
     }
@@ -628,6 +662,7 @@ mod tests {
         sheet.note(2, "context.hour", Told::Int(7));
         assert_eq!(sheet.noted().places(), [0, 1, 2]);
         sheet.push(What::Offer, "ten", Why::NoConsent("marketing"));
+        sheet.push_unknown(What::Offer, "two", &"context.hour is not known");
         Decision {
             id: 7,
             subject: Subject::model(gtin),
@@ -643,7 +678,8 @@ mod tests {
     fn what_was_used_is_there_once() {
         let decision = decision();
         let items: Vec<Item<'_>> = decision.items.iter().collect();
-        assert_eq!((items.len(), items[0].id, items[1].id), (2, "guides", "ten"));
+        assert_eq!((items.len(), items[0].id, items[1].id), (3, "guides", "ten"));
+        assert_eq!(items[2].why.detail(), Some("context.hour is not known"));
         assert_eq!(items[1].why, Why::NoConsent("marketing"));
         let used: Vec<(&str, Value)> =
             items[1].used.iter().map(|(name, told)| (name, told.to_value())).collect();

@@ -8,6 +8,8 @@
 mod prepared;
 mod words;
 
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use engine::journey::Journey;
@@ -53,7 +55,7 @@ pub struct Decided {
 struct Look {
     decided: Decided,
     by: Option<Alias>,
-    /// Something is shown that this person has not seen in this stage.
+    /// Something is shown that this person has not seen in this stage, and no preview.
     fresh: bool,
     /// Offers that are shown and have no code yet.
     wants_codes: bool,
@@ -72,7 +74,7 @@ pub async fn decide_and_record<T>(
 ) -> Result<T, Problem> {
     let (mut decided, by, wants_codes) = {
         let state = app.engine.state();
-        let look = look(&state, asker, subject, context)?;
+        let look = look(&state, asker, subject, context, preview)?;
         let Look { decided, by, fresh, wants_codes } = look;
         let (Some(person), false) = (decided.person, preview) else {
             return Ok(show(&state, &decided));
@@ -108,13 +110,13 @@ impl Asker {
         let name = match self {
             Asker::Known(by, person) => {
                 let named = || state.person_by_alias(by.as_ref()?);
-                let person = person.filter(|id| state.person(*id).is_some()).or_else(named);
+                let person = person.filter(|id| state.has_person(*id)).or_else(named);
                 return Ok((by, person));
             }
             Asker::Named(name) => name,
         };
         let (by, person) = match name.parse::<PersonId>() {
-            Ok(id) => (None, Some(id).filter(|id| state.person(*id).is_some())),
+            Ok(id) => (None, Some(id).filter(|id| state.has_person(*id))),
             Err(()) => {
                 let by = parse_alias(&name);
                 let person = by.as_ref().and_then(|alias| state.person_by_alias(alias));
@@ -133,21 +135,23 @@ fn look(
     asker: Asker,
     subject: Subject,
     mut context: Context,
+    preview: bool,
 ) -> Result<Look, Problem> {
     let (by, person) = asker.find(state)?;
     if context.place.is_none() {
         context.place = engine::nearest_place(state, &context, subject).map(|(id, _)| id);
     }
-    let (decision, fresh) =
-        engine::decide_and_compare(state, person, subject, context, random_u64());
+    let looked = engine::look_and_decide(state, person, subject, context, random_u64());
+    let fresh = !preview && looked.shows_new(state);
+    let (decision, record) = (looked.decision, looked.person);
     let mut decided = Decided { decision, person, grants: Vec::new() };
     let offered = decided.decision.shown(What::Offer).count();
     if (offered > 0 || fresh)
-        && let Some(record) = person.and_then(|id| state.person(id))
+        && let Some(record) = record
     {
         decided.grants = grants_of(&record, &decided.decision, now());
         let wants_codes = offered > decided.grants.len();
-        let by = by.filter(|alias| record.alias(alias).is_some());
+        let by = by.filter(|alias| !preview && record.alias(alias).is_some());
         return Ok(Look { decided, by, fresh, wants_codes });
     }
     Ok(Look { decided, by: None, fresh: false, wants_codes: false })
@@ -190,7 +194,7 @@ pub fn find_decision(app: &App, id: u64) -> Option<(Option<PersonId>, Decision)>
     let Some(seq) = seq else {
         let (person, decision) = app.memory.decision(id)?;
         // A person who is gone took their decisions along.
-        let is_there = person.is_none_or(|person| app.engine.state().person(person).is_some());
+        let is_there = person.is_none_or(|person| app.engine.state().has_person(person));
         return is_there.then_some((person, decision));
     };
     let mut found = None;
@@ -282,8 +286,7 @@ impl<'a> Telling<'a> {
         write: fn(&Telling<'a>, &Ready, &Item<'a>, &mut Out),
     ) {
         let Some(prepared) = &self.prepared else { return };
-        let items = self.decision.items.iter().filter(|item| item.what == what);
-        for (place, item) in items.enumerate() {
+        for (place, item) in self.decision.items.of(what).enumerate() {
             if (item.why.is_shown() || what == What::Step)
                 && let Some(ready) = prepared.ready(&item, place)
             {
@@ -348,11 +351,11 @@ impl<'a> Telling<'a> {
     pub fn write_why(&mut self, hidden_only: bool, out: &mut Out) {
         self.write_facts();
         out.list(|out| {
-            let mut places = [0; 3];
+            let (mut places, mut elsewhere) = ([0; 3], None);
             for item in &self.decision.items {
                 let place = &mut places[item.what as usize - 1];
                 if !hidden_only || !item.why.is_shown() {
-                    self.write_item(&item, *place, out);
+                    self.write_item(&item, *place, &mut elsewhere, out);
                 }
                 *place += 1;
             }
@@ -365,11 +368,12 @@ impl<'a> Telling<'a> {
         let mut out = Out::with_room(64 * facts.len());
         self.ends.reserve(facts.len());
         for (name, told) in facts {
-            out.object(|out| {
-                out.key("name").text(name);
-                out.key("value").told(&told);
-            });
-            self.ends.push(out.end_of_value());
+            out.raw("{\"name\":");
+            out.text(name);
+            out.raw(",\"value\":");
+            out.told(&told);
+            out.raw("}");
+            self.ends.push(out.written());
         }
         self.facts = out.into_text();
     }
@@ -380,7 +384,15 @@ impl<'a> Telling<'a> {
         &self.facts[from..self.ends[at]]
     }
 
-    fn write_item(&self, item: &Item<'a>, place: usize, out: &mut Out) {
+    /// Most of what is not shown is of another stage, and all that is said of it after its title is
+    /// the same: where that stands in the answer is in `elsewhere`.
+    fn write_item(
+        &self,
+        item: &Item<'a>,
+        place: usize,
+        elsewhere: &mut Option<(&'a [u32], Range<usize>)>,
+        out: &mut Out,
+    ) {
         let ready = self.prepared.as_ref().and_then(|prepared| prepared.ready(item, place));
         out.object(|out| {
             match ready {
@@ -391,25 +403,46 @@ impl<'a> Telling<'a> {
                     out.key("title").text(item.id);
                 }
             }
-            let shown = item.why.is_shown();
-            out.raw(if shown { ",\"shown\":true" } else { ",\"shown\":false" });
-            self.write_reason(item, out);
-            out.key("used").list(|out| {
-                item.used.places().iter().for_each(|place| out.ready(self.fact(*place)));
-            });
-            match self.journey {
-                None => out.key("switch_off").null(),
-                Some(journey) => out.key("switch_off").list(|out| {
-                    switches(journey, item).for_each(|purpose| out.text(purpose));
-                }),
+            let places = item.used.places();
+            if item.why != Why::OtherStage {
+                return self.write_rest(item, out);
+            }
+            match elsewhere {
+                Some((same, range)) if *same == places => out.repeat(range.clone()),
+                _ => {
+                    let from = out.written();
+                    self.write_rest(item, out);
+                    *elsewhere = Some((places, from..out.written()));
+                }
             }
         });
+    }
+
+    fn write_rest(&self, item: &Item<'a>, out: &mut Out) {
+        let shown = item.why.is_shown();
+        out.raw(if shown { ",\"shown\":true" } else { ",\"shown\":false" });
+        self.write_reason(item, out);
+        out.raw(",\"used\":[");
+        for (at, place) in item.used.places().iter().enumerate() {
+            out.raw(if at == 0 { "" } else { "," });
+            out.ready(self.fact(*place));
+        }
+        out.raw("],\"switch_off\":");
+        match self.journey {
+            None => out.raw("null"),
+            Some(journey) if journey.permissions.is_empty() => out.raw("[]"),
+            Some(journey) => out.list(|out| {
+                switches(journey, item).for_each(|purpose| out.text(purpose));
+            }),
+        }
     }
 
     /// What the decision is about, into the object that is being written.
     pub fn write_standing(&self, out: &mut Out) {
         let decision = self.decision;
-        out.key("product").text(&decision.subject.path());
+        out.key("product").text_of(|out| {
+            write!(out, "{}", decision.subject).expect("a text takes everything");
+        });
         out.key("journey").text(&decision.journey);
         out.key("version").int(decision.version.into());
         let none = decision.stage.is_empty();

@@ -88,10 +88,8 @@ impl<'a> Fact<'a> {
         let told = match *self {
             Fact::Text(text) => Told::Text(text),
             Fact::Value(value) => Told::of(value),
-            Fact::Map(map) => return sheet.note(number, name, Told::of(&map.clone().into())),
-            Fact::List(list) => {
-                return sheet.note(number, name, Told::of(&Value::List(list.into())));
-            }
+            Fact::Map(map) => return sheet.note_whole(number, name, Value::Map(map.clone())),
+            Fact::List(list) => return sheet.note_whole(number, name, Value::List(list.into())),
             Fact::Bool(bool) => Told::Bool(bool),
             Fact::Int(int) => Told::Int(int),
             Fact::Float(float) if float.is_finite() => Told::Float(float),

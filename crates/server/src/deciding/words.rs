@@ -3,6 +3,7 @@
 //! the answer that is being written.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use engine::State;
 use engine::journey::{Journey, NONE};
@@ -20,6 +21,9 @@ pub struct Reasons<'a> {
     german: bool,
     title_of_stage: Option<Cow<'a, str>>,
     product: &'a str,
+    /// What most items say, once it was said.
+    here: OnceCell<String>,
+    elsewhere: OnceCell<String>,
     /// Of each fact, what can be said of it: some of [`about`].
     about: Vec<u8>,
 }
@@ -36,19 +40,24 @@ mod about {
 }
 
 fn about_of(path: &str) -> u8 {
-    let Some((root, field)) = path.split_once('.') else { return 0 };
-    let begins = |starts: &[&str]| starts.iter().any(|start| field.starts_with(start));
-    match root {
-        "product" if field.starts_with("state.") => about::STATE | about::MOMENT,
-        "product" => about::MOMENT,
-        "context" if begins(&["place", "location"]) => about::PLACE,
-        "context" if field.starts_with("weather") => about::WEATHER,
-        "context" if begins(&["near_product", "setting"]) => about::SETTING,
-        "context" if field == "campaign" => about::BOND,
-        "context" => about::MOMENT,
-        "person" if begins(&["traits.", "consents."]) => about::PERSON,
-        "bond" if begins(&["referred", "campaign", "days_in_stage", "steps_done"]) => about::BOND,
-        _ => 0,
+    let begins = |field: &str, starts: &[&str]| starts.iter().any(|own| field.starts_with(own));
+    if let Some(field) = path.strip_prefix("product.") {
+        about::MOMENT | if field.starts_with("state.") { about::STATE } else { 0 }
+    } else if let Some(field) = path.strip_prefix("context.") {
+        match field {
+            _ if begins(field, &["place", "location"]) => about::PLACE,
+            _ if field.starts_with("weather") => about::WEATHER,
+            "near_product" | "setting" => about::SETTING,
+            "campaign" => about::BOND,
+            _ => about::MOMENT,
+        }
+    } else if let Some(field) = path.strip_prefix("person.") {
+        if begins(field, &["traits.", "consents."]) { about::PERSON } else { 0 }
+    } else if let Some(field) = path.strip_prefix("bond.") {
+        let known = ["referred", "campaign", "days_in_stage", "steps_done"];
+        if begins(field, &known) { about::BOND } else { 0 }
+    } else {
+        0
     }
 }
 
@@ -75,6 +84,8 @@ impl<'a> Reasons<'a> {
             german,
             title_of_stage: stage.map(|stage| title(&stage.title, &stage.name, locale)),
             product: product.unwrap_or(if german { "Produkt" } else { "product" }),
+            here: OnceCell::new(),
+            elsewhere: OnceCell::new(),
             about: decision.items.facts().map(|(path, _)| about_of(path)).collect(),
         }
     }
@@ -96,8 +107,8 @@ impl<'a> Reasons<'a> {
         }
     }
 
-    fn plain(&self, out: &mut Text<'_>, english: &str, german: &str) {
-        out.push(if self.german { german } else { english });
+    fn plain(&self, out: &mut Text<'_>, english: &'static str, german: &'static str) {
+        out.plain(if self.german { german } else { english });
     }
 
     fn say(&self, out: &mut Text<'_>, english: &[&str], german: &[&str]) {
@@ -107,18 +118,18 @@ impl<'a> Reasons<'a> {
 
     fn stage(&self, out: &mut Text<'_>) {
         let product = self.product;
-        match &self.title_of_stage {
+        out.again(&self.here, |out| match &self.title_of_stage {
             Some(title) => self.say(
                 out,
-                &["Because of where you are now: ", &title, "."],
-                &["Passend zum jetzigen Stand: ", &title, "."],
+                &["Because of where you are now: ", title, "."],
+                &["Passend zum jetzigen Stand: ", title, "."],
             ),
             None => self.say(
                 out,
                 &["Because you are looking at “", product, "”."],
                 &["Weil es hier um „", product, "“ geht."],
             ),
-        }
+        });
     }
 
     /// The first of what was read that means most to a person.
@@ -377,14 +388,15 @@ impl<'a> Reasons<'a> {
 
     fn other_stage(&self, out: &mut Text<'_>) {
         let own = self.decision.stage.as_ref();
-        match self.title_of_stage.as_ref().filter(|_| !own.is_empty() && own != NONE) {
+        let title = self.title_of_stage.as_ref().filter(|_| !own.is_empty() && own != NONE);
+        out.again(&self.elsewhere, |out| match title {
             Some(title) => self.say(
                 out,
-                &["Not now; it is for another time than “", &title, "”."],
-                &["Nicht jetzt; es gehört nicht zu „", &title, "“."],
+                &["Not now; it is for another time than “", title, "”."],
+                &["Nicht jetzt; es gehört nicht zu „", title, "“."],
             ),
             None => self.plain(out, "Not yet; it is for later.", "Noch nicht; das kommt später."),
-        }
+        });
     }
 }
 

@@ -5,7 +5,9 @@
 //! `object` only; names are our own and need no escapes. That texts and numbers come out as
 //! `serde_json` reads them is tested against it.
 
+use std::cell::OnceCell;
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 
 use model::decision::Told;
 use model::id::Time;
@@ -30,9 +32,8 @@ impl Out {
         self.text
     }
 
-    /// Where the value that was just written ends; the next one needs no comma.
-    pub fn end_of_value(&mut self) -> usize {
-        self.comma = false;
+    /// Bytes so far.
+    pub fn written(&self) -> usize {
         self.text.len()
     }
 
@@ -46,8 +47,7 @@ impl Out {
 
     /// The name of the next value.
     pub fn key(&mut self, name: &'static str) -> &mut Out {
-        self.begin();
-        self.text.push('"');
+        self.text.push_str(if self.comma { ",\"" } else { "\"" });
         self.text.push_str(name);
         self.text.push_str("\":");
         self.comma = false;
@@ -60,9 +60,16 @@ impl Out {
         self.text.push_str(json);
     }
 
-    /// JSON that is no whole value: the caller writes what belongs to it, and its commas.
+    /// JSON that is no whole value: the caller writes what belongs to it, with its commas, and so
+    /// no other is put before what comes next.
     pub fn raw(&mut self, json: &'static str) {
         self.text.push_str(json);
+        self.comma = false;
+    }
+
+    /// What was written before, once more.
+    pub fn repeat(&mut self, range: Range<usize>) {
+        self.text.extend_from_within(range);
     }
 
     /// The inside of a text, after `raw` has opened it and before it closes it.
@@ -170,6 +177,21 @@ impl Out {
 }
 
 impl Text<'_> {
+    /// One of our own texts, of which nothing has to be escaped.
+    pub fn plain(&mut self, text: &'static str) {
+        debug_assert_eq!(first_escaped(text.as_bytes()), None, "{text}");
+        self.0.push_str(text);
+    }
+
+    /// What `fill` writes, which is put together the first time only.
+    pub fn again(&mut self, kept: &OnceCell<String>, fill: impl FnOnce(&mut Text<'_>)) {
+        self.0.push_str(kept.get_or_init(|| {
+            let mut text = String::with_capacity(96);
+            fill(&mut Text(&mut text));
+            text
+        }));
+    }
+
     pub fn push(&mut self, text: &str) {
         let mut rest = text;
         while let Some(at) = first_escaped(rest.as_bytes()) {
