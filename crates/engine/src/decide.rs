@@ -2,25 +2,27 @@
 //! reason and the data it rests on. It only reads; what was shown comes back as an entry.
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
 
 use model::context::Context;
-use model::decision::{Decision, Item, Items, Notes, Sheet, What, Why};
+use model::decision::{Decision, Item, Items, Sheet, Told, What, Why};
 use model::gs1::Subject;
 use model::id::PersonId;
-use model::value::Value;
 
 use crate::bonds;
-use crate::condition::{Condition, Verdict};
+use crate::condition::{self, Condition, Verdict};
 use crate::facts::{Here, View};
 use crate::grants::{self, Capped};
-use crate::journey::{self, Journey, MenuItem, Offer, StageNo, Step};
+use crate::journey::{self, Journey, MenuItem, Offer, StageNo, Step, facts};
 use crate::record::{Bond, Person};
 use crate::state::State;
+use crate::table::Found;
 use crate::terms::Term;
 
-/// Bytes of the items of a usual decision: it is made in one allocation.
-const ROOM_BYTES: usize = 2_048;
+/// A decision, with the record of the person, so that nobody has to open it again.
+pub struct Looked<'s> {
+    pub decision: Decision,
+    pub person: Option<Found<'s, Person>>,
+}
 
 /// Decides. Without a person it is what a stranger sees; then no offer is given. `id` names the
 /// decision from here on.
@@ -31,20 +33,19 @@ pub fn decide(
     context: Context,
     id: u64,
 ) -> Decision {
-    decide_and_compare(state, person, subject, context, id).0
+    look_and_decide(state, person, subject, context, id).decision
 }
 
-/// The same, and whether it shows a menu item or an offer that the person has not seen in this
-/// stage.
-pub fn decide_and_compare(
+/// The same, for whoever goes on with the person's record.
+pub fn look_and_decide(
     state: &State,
     person: Option<PersonId>,
     subject: Subject,
     context: Context,
     id: u64,
-) -> (Decision, bool) {
-    let record = person.and_then(|person| state.person(person));
-    let record = record.as_deref();
+) -> Looked<'_> {
+    let person = person.and_then(|person| state.person(person));
+    let record = person.as_deref();
     let mut subject = subject;
     let mut bond = record.and_then(|record| record.bond(subject));
     if bond.is_none() && subject.is_unit() {
@@ -52,15 +53,25 @@ pub fn decide_and_compare(
         subject = if bond.is_some() { subject.to_model() } else { subject };
     }
     let Some(force) = state.force(subject.gtin) else {
-        let (journey, stage, items) = ("".into(), "".into(), Items::NONE);
-        return (Decision { id, subject, journey, version: 0, stage, context, items }, false);
+        let (journey, stage, items) = ("".into(), "".into(), Items::default());
+        let decision = Decision { id, subject, journey, version: 0, stage, context, items };
+        return Looked { decision, person };
     };
     let journey = &force.journey;
     let stage = bond.map_or("", |bond| state.text(bonds::stage_of(state, force, bond)));
     let items = items(state, subject, &context, journey, (record, bond), stage);
-    let is_new = bond.is_some_and(|bond| shows_new(state, bond, &items));
     let (name, stage) = (journey.name.as_str().into(), stage.into());
-    (Decision { id, subject, journey: name, version: force.version, stage, context, items }, is_new)
+    let version = force.version;
+    let decision = Decision { id, subject, journey: name, version, stage, context, items };
+    Looked { decision, person }
+}
+
+impl Looked<'_> {
+    /// Whether it shows a menu item or an offer that the person has not seen in this stage.
+    pub fn shows_new(&self, state: &State) -> bool {
+        let bond = self.person.as_ref().and_then(|person| person.bond(self.decision.subject));
+        bond.is_some_and(|bond| shows_new(state, bond, &self.decision.items))
+    }
 }
 
 /// What a person sees again comes in the order in which it was seen, so the search goes on where
@@ -126,30 +137,26 @@ fn items(
         steps_done: OnceCell::new(),
     };
     let stage = journey.stage_no(stage);
-    let mut sheet = Sheet::with_room(ROOM_BYTES);
-    let mut asking = Asking { view: &view, stage, notes: Notes::default(), unknown: String::new() };
-    menu(&mut asking, journey, &mut sheet);
-    offers(&mut asking, journey, &mut sheet);
-    steps(&mut asking, journey, &mut sheet);
-    sheet.into_items()
+    let rows = journey.menu.len() + journey.offers.len() + journey.steps.len();
+    let sheet = Sheet::with_room(rows, journey.facts.len());
+    let mut asking = Asking { view: &view, stage, sheet, unknown: None };
+    menu(&mut asking, journey);
+    offers(&mut asking, journey);
+    steps(&mut asking, journey);
+    asking.sheet.into_items()
 }
 
 /// What is asked for one item after the other, and what the answer to the present one rests on.
 struct Asking<'v> {
     view: &'v View<'v>,
     stage: Option<StageNo>,
-    notes: Notes,
-    /// What a condition that has no answer says.
-    unknown: String,
+    sheet: Sheet,
+    /// What the last condition that has no answer says.
+    unknown: Option<condition::Why>,
 }
 
 impl Asking<'_> {
-    fn begin(&mut self) {
-        self.notes.clear();
-        self.unknown.clear();
-    }
-
-    /// What stage and condition say. Why a condition has no answer is in `unknown`.
+    /// What stage and condition say. Why a condition has no answer is kept in `unknown`.
     fn in_stage_and_when(
         &mut self,
         in_stages: &[StageNo],
@@ -157,37 +164,35 @@ impl Asking<'_> {
     ) -> Why<'static> {
         if !in_stages.is_empty() {
             let name = if self.view.stage.is_empty() { journey::NONE } else { self.view.stage };
-            self.notes.note("bond.stage", |out| Value::write_text(out, name));
+            self.sheet.note(facts::STAGE, facts::FIRST[facts::STAGE], Told::Text(name));
             if !self.stage.is_some_and(|stage| in_stages.contains(&stage)) {
                 return Why::OtherStage;
             }
         }
         let Some(when) = when else { return Why::Stage };
-        match when.holds(self.view, Some(&mut self.notes)) {
+        match when.holds(self.view, Some(&mut self.sheet)) {
             Verdict::Yes => Why::Condition,
             Verdict::No => Why::ConditionFails,
             Verdict::Unknown(why) => {
-                write!(self.unknown, "{why}").expect("a String takes everything");
+                self.unknown = Some(why);
                 Why::ConditionUnknown("")
             }
         }
     }
 
-    fn put(&self, sheet: &mut Sheet, what: What, id: &str, why: Why<'_>) {
-        let why = match why {
-            Why::ConditionUnknown(_) => Why::ConditionUnknown(&self.unknown),
-            why => why,
-        };
-        sheet.push(what, id, why, self.notes.used());
+    fn put(&mut self, what: What, id: &str, why: Why<'_>) {
+        match (why, &self.unknown) {
+            (Why::ConditionUnknown(_), Some(unknown)) => self.sheet.push_unknown(what, id, unknown),
+            _ => self.sheet.push(what, id, why),
+        }
     }
 }
 
-fn menu(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
+fn menu(asking: &mut Asking<'_>, journey: &Journey) {
     for place in &journey.menu_by_rank {
         let item = &journey.menu[usize::from(*place)];
-        asking.begin();
         let why = menu_why(asking, item);
-        asking.put(sheet, What::Menu, &item.id, why);
+        asking.put(What::Menu, &item.id, why);
     }
 }
 
@@ -196,7 +201,7 @@ fn menu_why(asking: &mut Asking<'_>, item: &MenuItem) -> Why<'static> {
     let role = view.here.context.role.as_deref();
     let role = role.or_else(|| view.bond.map(|bond| bond.role.name())).unwrap_or("public");
     if !item.role.is_empty() && !item.role.iter().any(|own| own == role) {
-        asking.notes.note("bond.role", |out| Value::write_text(out, role));
+        asking.sheet.note(facts::ROLE, "bond.role", Told::Text(role));
         return Why::OtherRole;
     }
     if item.always {
@@ -205,13 +210,12 @@ fn menu_why(asking: &mut Asking<'_>, item: &MenuItem) -> Why<'static> {
     asking.in_stage_and_when(&item.in_stages, item.when.as_ref())
 }
 
-fn offers(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
+fn offers(asking: &mut Asking<'_>, journey: &Journey) {
     let Some(person) = asking.view.person else { return };
     for place in &journey.offers_by_rank {
         let offer = &journey.offers[usize::from(*place)];
-        asking.begin();
         let why = offer_why(asking, person, journey, offer);
-        asking.put(sheet, What::Offer, &offer.id, why);
+        asking.put(What::Offer, &offer.id, why);
     }
 }
 
@@ -222,9 +226,9 @@ fn offer_why<'a>(
     offer: &'a Offer,
 ) -> Why<'a> {
     let view = asking.view;
-    if let (Some(purpose), Some(fact)) = (&offer.needs_consent, &offer.consent_fact) {
+    if let (Some(purpose), Some(fact)) = (&offer.needs_consent, offer.consent_fact) {
         let given = consents_to(person, journey, purpose);
-        asking.notes.note(fact, |out| Value::Bool(given).write(out));
+        asking.sheet.note(fact, &journey.facts[fact], Told::Bool(given));
         if !given {
             return Why::NoConsent(purpose);
         }
@@ -262,13 +266,12 @@ pub fn consents_to(person: &Person, journey: &Journey, purpose: &str) -> bool {
     }
 }
 
-fn steps(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
+fn steps(asking: &mut Asking<'_>, journey: &Journey) {
     let prescribed = journey.kind == journey::Kind::Prescribed;
     let guided = journey.kind == journey::Kind::Guided;
     // The first step that is not done: all later ones wait for it, or merely come later.
     let mut first: Option<&Step> = None;
     for step in &journey.steps {
-        asking.begin();
         let done = is_done(asking.view, step);
         let why = match asking.in_stage_and_when(&step.in_stages, step.when.as_ref()) {
             _ if done => Why::Done,
@@ -286,7 +289,7 @@ fn steps(asking: &mut Asking<'_>, journey: &Journey, sheet: &mut Sheet) {
             let here = why.is_shown() || prescribed;
             first = here.then_some(step);
         }
-        asking.put(sheet, What::Step, &step.id, why);
+        asking.put(What::Step, &step.id, why);
     }
 }
 

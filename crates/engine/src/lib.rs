@@ -33,12 +33,12 @@ mod wipe;
 
 pub use away::{Away, WARMED};
 pub use bonds::{CLAIM_FAILURES, journey_and_stage};
-pub use decide::{bond_subject, consents_to, decide, decide_and_compare, nearest_place};
+pub use decide::{Looked, bond_subject, consents_to, decide, look_and_decide, nearest_place};
 pub use fold::{Change, Effects, EntryRef, Send, apply};
 pub use grants::{code_of, held, normal_code};
 pub use keys::HOT;
 pub use state::{BondRef, Entity, History, Meta, State, seen_key};
-pub use table::{Backing, Warmed};
+pub use table::{Backing, Found, Warmed};
 pub use terms::Term;
 pub use timeline::Topic;
 

@@ -276,6 +276,10 @@ impl State {
         self.persons.get(&id)
     }
 
+    pub fn has_person(&self, id: PersonId) -> bool {
+        self.persons.contains(&id)
+    }
+
     pub fn person_by_alias(&self, alias: &Alias) -> Option<PersonId> {
         self.aliases.get(&name_of(alias))
     }

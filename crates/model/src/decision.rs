@@ -1,11 +1,12 @@
 //! The decision: for this person, this product, here and now: the menu and the offers, and for
 //! every item, shown or not, the reason and the data that it rests on.
 //!
-//! The items are kept as the bytes that the log has for them. They are written once, while the
-//! decision is made, and read in place: a list of structures with a text in each would cost some
-//! hundred allocations for every decision, most of which nobody ever asks about again.
+//! The items lie in four lists: a list of structures with texts in each would cost some hundred
+//! allocations for every decision, most of which nobody ever asks about again. A fact that many
+//! items read is there once.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::ops::Range;
 
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::context::Context;
@@ -27,14 +28,54 @@ pub struct Decision {
 }
 
 /// What was looked at, best first; those with `why.is_shown()` are what the person sees.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Items {
-    count: usize,
-    /// One after the other, each as [`Item`] is read; checked when they come from outside.
-    bytes: Vec<u8>,
+    rows: Vec<Row>,
+    facts: Vec<Fact>,
+    /// Places in `facts`: those that the first item used, then those of the second, and so on.
+    used: Vec<u32>,
+    /// Every text of rows and facts.
+    text: String,
 }
 
-/// One item, lent from the bytes.
+#[derive(Clone)]
+struct Row {
+    what: What,
+    /// The reason's number.
+    why: u8,
+    id: Part,
+    detail: Part,
+    /// Within `used`.
+    used: Part,
+}
+
+#[derive(Clone)]
+struct Fact {
+    name: Part,
+    value: Kept,
+}
+
+#[derive(Clone)]
+enum Kept {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Part),
+    Whole(Value),
+}
+
+/// From where to where.
+#[derive(Clone, Copy, Default)]
+struct Part(u32, u32);
+
+impl Part {
+    fn range(self) -> Range<usize> {
+        self.0 as usize..self.1 as usize
+    }
+}
+
+/// One item, lent from the lists.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Item<'a> {
     pub what: What,
@@ -45,21 +86,21 @@ pub struct Item<'a> {
 }
 
 /// Names of facts and the values that they had, each once, in the order of reading.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Used<'a> {
-    count: usize,
-    bytes: &'a [u8],
+    items: &'a Items,
+    places: &'a [u32],
 }
 
 /// A value that was used: plain where it is no list or map.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Told<'a> {
     Null,
     Bool(bool),
     Int(i64),
     Float(f64),
     Text(&'a str),
-    Whole(Value),
+    Whole(&'a Value),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +150,7 @@ pub enum Why<'a> {
 
 impl<'a> Why<'a> {
     pub fn is_shown(&self) -> bool {
-        self.number() <= 6
+        is_shown(self.number())
     }
 
     /// The stable word for it in the API.
@@ -163,15 +204,9 @@ impl<'a> Why<'a> {
         }
     }
 
-    fn write(&self, out: &mut Writer) {
-        out.u8(self.number());
-        if let Some(detail) = self.detail() {
-            out.text(detail);
-        }
-    }
-
-    fn read(input: &mut Reader<'a>) -> Result<Why<'a>, Corrupt> {
-        Ok(match input.u8()? {
+    /// `None` if no reason has the number. Only some have a detail.
+    fn of(number: u8, detail: &'a str) -> Option<Why<'a>> {
+        Some(match number {
             1 => Why::Stage,
             2 => Why::Always,
             3 => Why::Condition,
@@ -180,17 +215,22 @@ impl<'a> Why<'a> {
             6 => Why::Later,
             20 => Why::OtherStage,
             21 => Why::ConditionFails,
-            22 => Why::ConditionUnknown(input.text()?),
+            22 => Why::ConditionUnknown(detail),
             23 => Why::OtherRole,
             24 => Why::CapPerson,
             25 => Why::CapDay,
             26 => Why::CapTotal,
-            27 => Why::NoConsent(input.text()?),
-            28 => Why::Locked(input.text()?),
+            27 => Why::NoConsent(detail),
+            28 => Why::Locked(detail),
             29 => Why::CampaignOver,
-            _ => return Err(Corrupt("a decision has an unknown reason number")),
+            _ => return None,
         })
     }
+}
+
+/// Of a reason's number.
+fn is_shown(why: u8) -> bool {
+    why <= 6
 }
 
 impl What {
@@ -206,7 +246,9 @@ impl What {
 
 impl Decision {
     pub fn shown(&self, what: What) -> impl Iterator<Item = Item<'_>> {
-        self.items.iter().filter(move |item| item.what == what && item.why.is_shown())
+        let items = &self.items;
+        let shown = items.rows.iter().filter(move |row| row.what == what && is_shown(row.why));
+        shown.map(|row| items.item(row))
     }
 
     pub fn time(&self) -> Time {
@@ -221,8 +263,7 @@ impl Decision {
         out.uint(u64::from(self.version));
         out.text(&self.stage);
         self.context.write(out);
-        out.uint(self.items.count as u64);
-        out.raw(&self.items.bytes);
+        self.items.write(out);
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Decision, Corrupt> {
@@ -242,52 +283,144 @@ impl Decision {
 }
 
 impl Items {
-    pub const NONE: Items = Items { count: 0, bytes: Vec::new() };
-
     pub fn len(&self) -> usize {
-        self.count
+        self.rows.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.rows.is_empty()
     }
 
     pub fn iter(&self) -> Iter<'_> {
-        Iter { left: self.count, input: Reader::new(&self.bytes) }
+        Iter { items: self, rows: self.rows.iter() }
+    }
+
+    /// Those of one kind, in their order.
+    pub fn of(&self, what: What) -> impl Iterator<Item = Item<'_>> {
+        self.rows.iter().filter(move |row| row.what == what).map(|row| self.item(row))
+    }
+
+    /// Every fact that some item used, in the order of [`Used::places`].
+    pub fn facts(&self) -> impl ExactSizeIterator<Item = (&str, Told<'_>)> {
+        self.facts.iter().map(|fact| self.told(fact))
     }
 
     /// The same items, those for which `other` has a reason with that one.
     pub fn with_reasons<'w>(&self, other: impl Fn(&Item<'_>) -> Option<Why<'w>>) -> Items {
-        let mut sheet = Sheet::default();
-        for item in self.iter() {
-            sheet.push(item.what, item.id, other(&item).unwrap_or(item.why), item.used);
+        let mut items = self.clone();
+        for (at, item) in self.iter().enumerate() {
+            if let Some(why) = other(&item) {
+                let detail = items.keep(why.detail().unwrap_or_default());
+                let row = &mut items.rows[at];
+                (row.why, row.detail) = (why.number(), detail);
+            }
         }
-        sheet.into_items()
+        items
+    }
+
+    fn item<'a>(&'a self, row: &'a Row) -> Item<'a> {
+        Item {
+            what: row.what,
+            id: &self.text[row.id.range()],
+            why: Why::of(row.why, &self.text[row.detail.range()]).expect("only such are kept"),
+            used: Used { items: self, places: &self.used[row.used.range()] },
+        }
+    }
+
+    fn told<'a>(&'a self, fact: &'a Fact) -> (&'a str, Told<'a>) {
+        let told = match &fact.value {
+            Kept::Null => Told::Null,
+            Kept::Bool(bool) => Told::Bool(*bool),
+            Kept::Int(int) => Told::Int(*int),
+            Kept::Float(float) => Told::Float(*float),
+            Kept::Text(part) => Told::Text(&self.text[part.range()]),
+            Kept::Whole(value) => Told::Whole(value),
+        };
+        (&self.text[fact.name.range()], told)
+    }
+
+    fn keep(&mut self, text: &str) -> Part {
+        let from = self.text.len() as u32;
+        self.text.push_str(text);
+        Part(from, self.text.len() as u32)
+    }
+
+    /// Its place.
+    fn keep_fact(&mut self, name: &str, told: Told<'_>) -> u32 {
+        let value = match told {
+            Told::Null => Kept::Null,
+            Told::Bool(bool) => Kept::Bool(bool),
+            Told::Int(int) => Kept::Int(int),
+            Told::Float(float) => Kept::Float(float),
+            Told::Text(text) => Kept::Text(self.keep(text)),
+            Told::Whole(value) => Kept::Whole(value.clone()),
+        };
+        self.keep_whole(name, value)
+    }
+
+    fn keep_whole(&mut self, name: &str, value: Kept) -> u32 {
+        let name = self.keep(name);
+        self.facts.push(Fact { name, value });
+        self.facts.len() as u32 - 1
+    }
+
+    /// Its used facts are those in `used` from `open` on.
+    fn keep_row(&mut self, what: What, id: &str, why: Why<'_>, open: usize) {
+        let (id, detail) = (self.keep(id), self.keep(why.detail().unwrap_or_default()));
+        let used = Part(open as u32, self.used.len() as u32);
+        self.rows.push(Row { what, why: why.number(), id, detail, used });
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.uint(self.rows.len() as u64);
+        for item in self {
+            out.u8(item.what as u8);
+            out.text(item.id);
+            out.u8(item.why.number());
+            if let Some(detail) = item.why.detail() {
+                out.text(detail);
+            }
+            out.uint(item.used.len() as u64);
+            for (name, told) in item.used.iter() {
+                out.text(name);
+                told.write(out);
+            }
+        }
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Items, Corrupt> {
-        let count = input.len()?;
-        let before = input.left();
-        for _ in 0..count {
-            Item::read(input)?;
+        let mut items = Items::default();
+        for _ in 0..input.len()? {
+            let (what, id, number) = (What::read(input)?, input.text()?, input.u8()?);
+            let why = Why::of(number, "").ok_or(Corrupt("a decision has an unknown reason"))?;
+            let detail = if why.detail().is_some() { input.text()? } else { "" };
+            let why = Why::of(number, detail).unwrap_or(why);
+            let open = items.used.len();
+            for _ in 0..input.len()? {
+                let name = input.text()?;
+                let fact = match Value::read_text(input)? {
+                    Some(text) => items.keep_fact(name, Told::Text(text)),
+                    None => items.keep_fact(name, Told::of(&Value::read(input)?)),
+                };
+                items.used.push(fact);
+            }
+            items.keep_row(what, id, why, open);
         }
-        let len = before.len() - input.left().len();
-        Ok(Items { count, bytes: before[..len].to_vec() })
+        Ok(items)
     }
 }
 
 /// One item after the other.
 pub struct Iter<'a> {
-    left: usize,
-    input: Reader<'a>,
+    items: &'a Items,
+    rows: std::slice::Iter<'a, Row>,
 }
 
 impl<'a> Iterator for Iter<'a> {
     type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Item<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        Some(Item::read(&mut self.input).expect(CHECKED))
+        self.rows.next().map(|row| self.items.item(row))
     }
 }
 
@@ -300,7 +433,12 @@ impl<'a> IntoIterator for &'a Items {
     }
 }
 
-const CHECKED: &str = "it was written by us, or checked when it was read";
+/// What they say counts, not whether a fact that several items used is there once.
+impl PartialEq for Items {
+    fn eq(&self, other: &Items) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
 
 impl fmt::Debug for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -308,45 +446,29 @@ impl fmt::Debug for Items {
     }
 }
 
-impl<'a> Item<'a> {
-    fn read(input: &mut Reader<'a>) -> Result<Item<'a>, Corrupt> {
-        Ok(Item {
-            what: What::read(input)?,
-            id: input.text()?,
-            why: Why::read(input)?,
-            used: Used::read(input)?,
-        })
-    }
-}
-
 impl<'a> Used<'a> {
-    pub const NONE: Used<'static> = Used { count: 0, bytes: &[] };
-
     pub fn len(&self) -> usize {
-        self.count
+        self.places.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.places.is_empty()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Told<'a>)> + use<'a> {
-        let mut input = Reader::new(self.bytes);
-        (0..self.count).map(move |_| {
-            let name = input.text().expect(CHECKED);
-            (name, Told::read(&mut input).expect(CHECKED))
-        })
+        let items = self.items;
+        self.places.iter().map(move |place| items.told(&items.facts[*place as usize]))
     }
 
-    fn read(input: &mut Reader<'a>) -> Result<Used<'a>, Corrupt> {
-        let count = input.len()?;
-        let before = input.left();
-        for _ in 0..count {
-            input.text()?;
-            Told::read(input)?;
-        }
-        let len = before.len() - input.left().len();
-        Ok(Used { count, bytes: &before[..len] })
+    /// Where they are among [`Items::facts`].
+    pub fn places(&self) -> &'a [u32] {
+        self.places
+    }
+}
+
+impl PartialEq for Used<'_> {
+    fn eq(&self, other: &Used<'_>) -> bool {
+        self.iter().eq(other.iter())
     }
 }
 
@@ -357,122 +479,168 @@ impl fmt::Debug for Used<'_> {
 }
 
 impl<'a> Told<'a> {
-    pub fn as_str(&self) -> Option<&'a str> {
+    pub fn as_str(self) -> Option<&'a str> {
         match self {
             Told::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn as_bool(&self) -> Option<bool> {
+    pub fn as_bool(self) -> Option<bool> {
         match self {
-            Told::Bool(bool) => Some(*bool),
+            Told::Bool(bool) => Some(bool),
             _ => None,
         }
     }
 
-    pub fn as_i64(&self) -> Option<i64> {
+    pub fn as_i64(self) -> Option<i64> {
         match self {
-            Told::Int(int) => Some(*int),
+            Told::Int(int) => Some(int),
             _ => None,
         }
     }
 
-    pub fn as_f64(&self) -> Option<f64> {
+    pub fn as_f64(self) -> Option<f64> {
         match self {
-            Told::Int(int) => Some(*int as f64),
-            Told::Float(float) => Some(*float),
+            Told::Int(int) => Some(int as f64),
+            Told::Float(float) => Some(float),
             _ => None,
         }
     }
 
-    pub fn is_null(&self) -> bool {
+    pub fn is_null(self) -> bool {
         matches!(self, Told::Null)
     }
 
-    pub fn to_value(&self) -> Value {
+    pub fn to_value(self) -> Value {
         match self {
             Told::Null => Value::Null,
-            Told::Bool(bool) => Value::Bool(*bool),
-            Told::Int(int) => Value::Int(*int),
-            Told::Float(float) => Value::Float(*float),
-            Told::Text(text) => Value::from(*text),
+            Told::Bool(bool) => Value::Bool(bool),
+            Told::Int(int) => Value::Int(int),
+            Told::Float(float) => Value::Float(float),
+            Told::Text(text) => Value::from(text),
             Told::Whole(value) => value.clone(),
         }
     }
 
-    fn read(input: &mut Reader<'a>) -> Result<Told<'a>, Corrupt> {
-        // Texts are most of what is used and the only plain values that are worth lending.
-        if let Some(text) = Value::read_text(input)? {
-            return Ok(Told::Text(text));
-        }
-        Ok(match Value::read(input)? {
+    pub fn of(value: &'a Value) -> Told<'a> {
+        match value {
             Value::Null => Told::Null,
-            Value::Bool(bool) => Told::Bool(bool),
-            Value::Int(int) => Told::Int(int),
-            Value::Float(float) => Told::Float(float),
-            whole => Told::Whole(whole),
-        })
+            Value::Bool(bool) => Told::Bool(*bool),
+            Value::Int(int) => Told::Int(*int),
+            Value::Float(float) => Told::Float(*float),
+            Value::Text(text) => Told::Text(text),
+            Value::List(_) | Value::Map(_) => Told::Whole(value),
+        }
+    }
+
+    /// As the value itself is written.
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Told::Null => Value::Null.write(out),
+            Told::Bool(bool) => Value::Bool(*bool).write(out),
+            Told::Int(int) => Value::Int(*int).write(out),
+            Told::Float(float) => Value::Float(*float).write(out),
+            Told::Text(text) => Value::write_text(out, text),
+            Told::Whole(value) => value.write(out),
+        }
     }
 }
 
-/// The items of a decision while it is made.
+/// The items of a decision while it is made: facts are noted, then comes the item that used them.
 #[derive(Default)]
 pub struct Sheet {
-    count: usize,
-    out: Writer,
+    items: Items,
+    /// Where the facts of the present item begin.
+    open: usize,
+    known: Vec<Known>,
 }
 
+/// A fact, under the number that the caller has for it.
+#[derive(Clone, Copy)]
+struct Known {
+    /// `NOWHERE`: it was not noted yet.
+    place: u32,
+    /// How many items came before the one that noted it last.
+    item: u32,
+}
+
+const NOWHERE: u32 = u32::MAX;
+const UNKNOWN: Known = Known { place: NOWHERE, item: NOWHERE };
+
 impl Sheet {
-    /// With room for so many bytes.
-    pub fn with_room(bytes: usize) -> Sheet {
-        Sheet { count: 0, out: Writer::onto(Vec::with_capacity(bytes)) }
+    /// With room for a usual decision of so many items that read facts below `facts`.
+    pub fn with_room(rows: usize, facts: usize) -> Sheet {
+        let items = Items {
+            rows: Vec::with_capacity(rows),
+            facts: Vec::with_capacity(facts),
+            used: Vec::with_capacity(4 * rows),
+            text: String::with_capacity(32 * (rows + facts)),
+        };
+        Sheet { items, open: 0, known: vec![UNKNOWN; facts] }
     }
 
-    pub fn push(&mut self, what: What, id: &str, why: Why<'_>, used: Used<'_>) {
-        self.count += 1;
-        self.out.u8(what as u8);
-        self.out.text(id);
-        why.write(&mut self.out);
-        self.out.uint(used.count as u64);
-        self.out.raw(used.bytes);
+    /// Notes a fact for the present item. Its value is the same for all items, and the first that
+    /// notes it says what it is.
+    pub fn note(&mut self, number: usize, name: &str, told: Told<'_>) {
+        if !self.note_known(number) {
+            let place = self.items.keep_fact(name, told);
+            self.note_at(number, place);
+        }
+    }
+
+    /// The same for a list or a map that was made for it.
+    pub fn note_whole(&mut self, number: usize, name: &str, value: Value) {
+        if !self.note_known(number) {
+            let place = self.items.keep_whole(name, Kept::Whole(value));
+            self.note_at(number, place);
+        }
+    }
+
+    fn note_at(&mut self, number: usize, place: u32) {
+        if self.known.len() <= number {
+            self.known.resize(number + 1, UNKNOWN);
+        }
+        self.known[number] = Known { place, item: self.items.rows.len() as u32 };
+        self.items.used.push(place);
+    }
+
+    /// Notes a fact that was noted before, whoever for; `false` if it was not.
+    pub fn note_known(&mut self, number: usize) -> bool {
+        let item = self.items.rows.len() as u32;
+        let Some(known) = self.known.get_mut(number).filter(|known| known.place != NOWHERE) else {
+            return false;
+        };
+        if known.item != item {
+            known.item = item;
+            self.items.used.push(known.place);
+        }
+        true
+    }
+
+    /// What is noted for the present item.
+    pub fn noted(&self) -> Used<'_> {
+        Used { items: &self.items, places: &self.items.used[self.open..] }
+    }
+
+    /// Ends the present item.
+    pub fn push(&mut self, what: What, id: &str, why: Why<'_>) {
+        self.items.keep_row(what, id, why, self.open);
+        self.open = self.items.used.len();
+    }
+
+    /// Ends it as one whose condition has no answer, because of `unknown`.
+    pub fn push_unknown(&mut self, what: What, id: &str, unknown: &impl fmt::Display) {
+        self.push(what, id, Why::ConditionUnknown(""));
+        let text = &mut self.items.text;
+        let from = text.len() as u32;
+        write!(text, "{unknown}").expect("a String takes everything");
+        let detail = Part(from, text.len() as u32);
+        self.items.rows.last_mut().expect("it was pushed just now").detail = detail;
     }
 
     pub fn into_items(self) -> Items {
-        Items { count: self.count, bytes: self.out.into_bytes() }
-    }
-}
-
-/// What an item's reason has read so far. One is used again and again.
-#[derive(Default)]
-pub struct Notes {
-    out: Writer,
-    /// Where each name stands in the bytes.
-    names: Vec<(u32, u32)>,
-}
-
-impl Notes {
-    pub fn has(&self, name: &str) -> bool {
-        let bytes = self.out.as_bytes();
-        self.names.iter().any(|(from, to)| bytes[*from as usize..*to as usize] == *name.as_bytes())
-    }
-
-    /// Notes a fact; `write` writes its value as [`Value::write`] would. The caller knows that it
-    /// is not noted yet.
-    pub fn note(&mut self, name: &str, write: impl FnOnce(&mut Writer)) {
-        self.out.text(name);
-        let to = self.out.as_bytes().len();
-        self.names.push(((to - name.len()) as u32, to as u32));
-        write(&mut self.out);
-    }
-
-    pub fn used(&self) -> Used<'_> {
-        Used { count: self.names.len(), bytes: self.out.as_bytes() }
-    }
-
-    pub fn clear(&mut self) {
-        self.out.clear();
-        self.names.clear();
+        self.items
     }
 }
 
@@ -484,16 +652,17 @@ mod tests {
     fn decision() -> Decision {
         let gtin: Gtin = "09506000134352".parse().unwrap();
         let mut sheet = Sheet::default();
-        let mut notes = Notes::default();
-        sheet.push(What::Menu, "guides", Why::Stage, notes.used());
-        notes.note("bond.stage", |out| Value::write_text(out, "support"));
         let list = Value::List(vec![Value::Int(1), Value::from("ü")].into());
-        notes.note("product.state.list", |out| list.write(out));
-        notes.note("context.hour", |out| Value::Int(7).write(out));
-        assert!(notes.has("context.hour") && !notes.has("context.hou"));
-        sheet.push(What::Offer, "ten", Why::NoConsent("marketing"), notes.used());
-        notes.clear();
-        assert!(!notes.has("context.hour"));
+        sheet.note(0, "bond.stage", Told::Text("support"));
+        sheet.push(What::Menu, "guides", Why::Stage);
+        assert!(!sheet.note_known(1) && sheet.noted().is_empty());
+        sheet.note(0, "bond.stage", Told::Text("support"));
+        sheet.note(1, "product.state.list", Told::Whole(&list));
+        assert!(sheet.note_known(0) && sheet.note_known(1));
+        sheet.note(2, "context.hour", Told::Int(7));
+        assert_eq!(sheet.noted().places(), [0, 1, 2]);
+        sheet.push(What::Offer, "ten", Why::NoConsent("marketing"));
+        sheet.push_unknown(What::Offer, "two", &"context.hour is not known");
         Decision {
             id: 7,
             subject: Subject::model(gtin),
@@ -506,10 +675,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_is_read_in_place() {
+    fn what_was_used_is_there_once() {
         let decision = decision();
         let items: Vec<Item<'_>> = decision.items.iter().collect();
-        assert_eq!((items.len(), items[0].id, items[1].id), (2, "guides", "ten"));
+        assert_eq!((items.len(), items[0].id, items[1].id), (3, "guides", "ten"));
+        assert_eq!(items[2].why.detail(), Some("context.hour is not known"));
         assert_eq!(items[1].why, Why::NoConsent("marketing"));
         let used: Vec<(&str, Value)> =
             items[1].used.iter().map(|(name, told)| (name, told.to_value())).collect();
@@ -517,6 +687,7 @@ mod tests {
         assert_eq!(used[0], ("bond.stage", Value::from("support")));
         assert_eq!(used[1], ("product.state.list", list));
         assert_eq!(used[2], ("context.hour", Value::Int(7)));
+        assert_eq!(decision.items.facts().len(), 3);
         assert_eq!(decision.shown(What::Menu).count(), 1);
     }
 

@@ -35,6 +35,8 @@ pub struct Inner {
     /// What is remembered for a while and may be forgotten: late answers, unrecorded decisions.
     pub memory: crate::memory::Memory,
     pub requests: crate::metrics::Requests,
+    /// What answers say of journeys again and again.
+    pub prepared: crate::deciding::Prepared,
     pub settled: crate::settled::Settled,
 }
 

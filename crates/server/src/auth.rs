@@ -2,6 +2,8 @@
 //! (the companion), or nobody. Secrets are compared as hashes; a session is an alias of the person
 //! (`device:<hash of the secret>`), so there is no session table and a wipe ends it.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, Method, header};
 use model::alias::{Alias, AliasKind};
 use model::entry::KeyScope;
@@ -52,17 +54,17 @@ pub fn check_key(app: &App, text: &str) -> Option<KeyUse> {
 }
 
 /// The key in the `Authorization` header: `Bearer <key>`, or Basic with the key as the user.
-pub fn key_text(headers: &HeaderMap) -> Option<String> {
+pub fn key_text(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(rest.trim().to_owned());
+        return Some(rest.trim().into());
     }
     if scheme.eq_ignore_ascii_case("basic") {
         use base64::Engine as _;
         let bytes = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok()?;
         let text = String::from_utf8(bytes).ok()?;
-        return text.split(':').next().map(str::to_owned);
+        return text.split(':').next().map(|key| key.to_owned().into());
     }
     None
 }

@@ -5,9 +5,14 @@
 //! A decision that shows nothing new is not written to the log: it would say what the log says
 //! already. It can still be asked why for an hour, from memory.
 
+mod prepared;
 mod words;
 
-use engine::journey::{Journey, OfferValue};
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use engine::journey::Journey;
 use engine::record::Person;
 use engine::{History, State, held};
 use model::alias::Alias;
@@ -22,6 +27,8 @@ use serde_json::Value as Json;
 use crate::app::{App, now, parse_alias, random_u64};
 use crate::json::{self, write::Out};
 use crate::problem::Problem;
+pub use prepared::Prepared;
+use prepared::{Ready, Sheet};
 use words::Reasons;
 
 /// Bytes of the answer about one item, so that the answer is seldom moved while it grows.
@@ -48,7 +55,7 @@ pub struct Decided {
 struct Look {
     decided: Decided,
     by: Option<Alias>,
-    /// Something is shown that this person has not seen in this stage.
+    /// Something is shown that this person has not seen in this stage, and no preview.
     fresh: bool,
     /// Offers that are shown and have no code yet.
     wants_codes: bool,
@@ -67,7 +74,7 @@ pub async fn decide_and_record<T>(
 ) -> Result<T, Problem> {
     let (mut decided, by, wants_codes) = {
         let state = app.engine.state();
-        let look = look(&state, asker, subject, context)?;
+        let look = look(&state, asker, subject, context, preview)?;
         let Look { decided, by, fresh, wants_codes } = look;
         let (Some(person), false) = (decided.person, preview) else {
             return Ok(show(&state, &decided));
@@ -103,13 +110,13 @@ impl Asker {
         let name = match self {
             Asker::Known(by, person) => {
                 let named = || state.person_by_alias(by.as_ref()?);
-                let person = person.filter(|id| state.person(*id).is_some()).or_else(named);
+                let person = person.filter(|id| state.has_person(*id)).or_else(named);
                 return Ok((by, person));
             }
             Asker::Named(name) => name,
         };
         let (by, person) = match name.parse::<PersonId>() {
-            Ok(id) => (None, Some(id).filter(|id| state.person(*id).is_some())),
+            Ok(id) => (None, Some(id).filter(|id| state.has_person(*id))),
             Err(()) => {
                 let by = parse_alias(&name);
                 let person = by.as_ref().and_then(|alias| state.person_by_alias(alias));
@@ -128,21 +135,23 @@ fn look(
     asker: Asker,
     subject: Subject,
     mut context: Context,
+    preview: bool,
 ) -> Result<Look, Problem> {
     let (by, person) = asker.find(state)?;
     if context.place.is_none() {
         context.place = engine::nearest_place(state, &context, subject).map(|(id, _)| id);
     }
-    let (decision, fresh) =
-        engine::decide_and_compare(state, person, subject, context, random_u64());
+    let looked = engine::look_and_decide(state, person, subject, context, random_u64());
+    let fresh = !preview && looked.shows_new(state);
+    let (decision, record) = (looked.decision, looked.person);
     let mut decided = Decided { decision, person, grants: Vec::new() };
     let offered = decided.decision.shown(What::Offer).count();
     if (offered > 0 || fresh)
-        && let Some(record) = person.and_then(|id| state.person(id))
+        && let Some(record) = record
     {
         decided.grants = grants_of(&record, &decided.decision, now());
         let wants_codes = offered > decided.grants.len();
-        let by = by.filter(|alias| record.alias(alias).is_some());
+        let by = by.filter(|alias| !preview && record.alias(alias).is_some());
         return Ok(Look { decided, by, fresh, wants_codes });
     }
     Ok(Look { decided, by: None, fresh: false, wants_codes: false })
@@ -185,7 +194,7 @@ pub fn find_decision(app: &App, id: u64) -> Option<(Option<PersonId>, Decision)>
     let Some(seq) = seq else {
         let (person, decision) = app.memory.decision(id)?;
         // A person who is gone took their decisions along.
-        let is_there = person.is_none_or(|person| app.engine.state().person(person).is_some());
+        let is_there = person.is_none_or(|person| app.engine.state().has_person(person));
         return is_there.then_some((person, decision));
     };
     let mut found = None;
@@ -207,7 +216,12 @@ pub fn decision_name(id: u64) -> String {
 }
 
 fn write_name(out: &mut impl std::fmt::Write, id: u64) {
-    write!(out, "d_{id:016x}").expect("texts take everything");
+    let mut name = *b"d_0000000000000000";
+    for (at, digit) in name[2..].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(id >> (60 - 4 * at)) as usize & 15];
+    }
+    let name = std::str::from_utf8(&name).expect("hex digits are text");
+    out.write_str(name).expect("texts take everything");
 }
 
 pub fn decision_named(name: &str) -> Option<u64> {
@@ -228,33 +242,37 @@ pub struct Telling<'a> {
     decision: &'a Decision,
     grants: &'a [Grant],
     journey: Option<&'a Journey>,
-    locale: &'a str,
-    items: Vec<Item<'a>>,
+    prepared: Option<Arc<Sheet>>,
     reasons: Option<Reasons<'a>>,
+    /// Every fact as JSON, one behind the other, and where each ends.
+    facts: String,
+    ends: Vec<usize>,
 }
 
 impl<'a> Telling<'a> {
     pub fn new(
+        app: &App,
         state: &'a State,
         decision: &'a Decision,
         grants: &'a [Grant],
         locale: &'a str,
     ) -> Telling<'a> {
-        let journey = journey_of(state, decision).map(|journey| &**journey);
+        let journey = journey_of(state, decision);
+        let prepared = journey.map(|journey| app.prepared.of(journey, locale));
+        let journey = journey.map(|journey| &**journey);
         let reasons = journey.map(|journey| Reasons::new(decision, journey, state, locale));
-        let mut items = Vec::with_capacity(decision.items.len());
-        items.extend(&decision.items);
-        Telling { decision, grants, journey, locale, items, reasons }
+        let (facts, ends) = (String::new(), Vec::new());
+        Telling { decision, grants, journey, prepared, reasons, facts, ends }
     }
 
     /// Room for an answer with all of it.
     pub fn out(&self) -> Out {
-        Out::with_room(1_024 + self.items.len() * ITEM_BYTES)
+        Out::with_room(1_024 + self.decision.items.len() * ITEM_BYTES)
     }
 
     /// What the person sees, into the object that is being written: `"id"`, `"menu"`, `"offers"`,
     /// `"steps"`.
-    pub fn write_shown(&mut self, out: &mut Out) {
+    pub fn write_shown(&self, out: &mut Out) {
         out.key("id").text_of(|out| write_name(out, self.decision.id));
         out.key("menu").list(|out| self.each(What::Menu, out, Telling::write_menu_item));
         out.key("offers").list(|out| self.each(What::Offer, out, Telling::write_offer));
@@ -262,51 +280,32 @@ impl<'a> Telling<'a> {
     }
 
     fn each(
-        &mut self,
+        &self,
         what: What,
         out: &mut Out,
-        write: fn(&mut Telling<'a>, &'a Journey, Item<'a>, usize, &mut Out),
+        write: fn(&Telling<'a>, &Ready, &Item<'a>, &mut Out),
     ) {
-        let Some(journey) = self.journey else { return };
-        let mut place = 0;
-        for at in 0..self.items.len() {
-            let item = self.items[at];
-            if item.what == what {
-                write(self, journey, item, place, out);
-                place += 1;
+        let Some(prepared) = &self.prepared else { return };
+        for (place, item) in self.decision.items.of(what).enumerate() {
+            if (item.why.is_shown() || what == What::Step)
+                && let Some(ready) = prepared.ready(&item, place)
+            {
+                write(self, ready, &item, out);
             }
         }
     }
 
-    fn write_menu_item(
-        &mut self,
-        journey: &'a Journey,
-        item: Item<'a>,
-        place: usize,
-        out: &mut Out,
-    ) {
-        let guess = journey.menu_by_rank.get(place).map(|at| &journey.menu[usize::from(*at)]);
-        let own = guess.filter(|own| own.id == item.id).or_else(|| journey.menu_item(item.id));
-        let Some(own) = own.filter(|_| item.why.is_shown()) else { return };
+    fn write_menu_item(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
         out.object(|out| {
-            out.key("id").text(&own.id);
-            out.key("title").text(own.title.get(self.locale));
-            out.key("text").text(own.text.get(self.locale));
-            out.key("icon").text_or_null(own.icon.as_deref());
-            out.key("open").text(&own.open);
-            out.key("rank").int(own.rank.into());
-            self.write_reason(&item, out);
+            out.ready(&ready.shown);
+            self.write_reason(item, out);
         });
     }
 
-    fn write_offer(&mut self, journey: &'a Journey, item: Item<'a>, _: usize, out: &mut Out) {
-        let Some(own) = journey.offer(item.id).filter(|_| item.why.is_shown()) else { return };
+    fn write_offer(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
         let grant = self.grants.iter().find(|grant| *grant.offer == *item.id);
         out.object(|out| {
-            out.key("id").text(&own.id);
-            out.key("title").text(own.title.get(self.locale));
-            out.key("text").text(own.text.get(self.locale));
-            write_offer_value(&own.value, self.locale, out.key("value"));
+            out.ready(&ready.shown);
             out.key("code").text_or_null(grant.map(|grant| &*grant.code));
             match grant {
                 None => {
@@ -323,80 +322,127 @@ impl<'a> Telling<'a> {
                 }
             }
             out.key("redeemed").bool(false);
-            self.write_reason(&item, out);
+            self.write_reason(item, out);
         });
     }
 
-    fn write_step(&mut self, journey: &'a Journey, item: Item<'a>, _: usize, out: &mut Out) {
+    fn write_step(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
         let Some(state) = step_state(item.why) else { return };
-        let Some(own) = journey.steps.iter().find(|own| *own.id == *item.id) else { return };
         out.object(|out| {
-            out.key("id").text(&own.id);
-            out.key("title").text(own.title.get(self.locale));
-            out.key("text").text(own.text.get(self.locale));
-            out.key("open").text_or_null(own.open.as_deref());
+            out.ready(&ready.shown);
             out.key("state").text(state);
-            self.write_reason(&item, out);
+            self.write_reason(item, out);
         });
     }
 
-    fn write_reason(&mut self, item: &Item<'a>, out: &mut Out) {
-        out.key("reason").object(|out| {
-            out.key("code").text(item.why.code());
-            out.key("text").text_of(|out| {
-                if let Some(reasons) = &mut self.reasons {
-                    reasons.write(out, item);
-                }
-            });
-        });
+    /// It is never the first field of its object.
+    fn write_reason(&self, item: &Item<'a>, out: &mut Out) {
+        out.raw(",\"reason\":{\"code\":\"");
+        out.raw(item.why.code());
+        out.raw("\",\"text\":\"");
+        if let Some(reasons) = &self.reasons {
+            reasons.write(&mut out.inside(), item);
+        }
+        out.raw("\"}");
     }
 
     /// Every item, shown or not, or those that are not shown, with the reason in words and the data
     /// that it rests on.
     pub fn write_why(&mut self, hidden_only: bool, out: &mut Out) {
+        self.write_facts();
         out.list(|out| {
-            for at in 0..self.items.len() {
-                let item = self.items[at];
+            let (mut places, mut elsewhere) = ([0; 3], None);
+            for item in &self.decision.items {
+                let place = &mut places[item.what as usize - 1];
                 if !hidden_only || !item.why.is_shown() {
-                    self.write_item(&item, out);
+                    self.write_item(&item, *place, &mut elsewhere, out);
+                }
+                *place += 1;
+            }
+        });
+    }
+
+    /// Many items use the same facts.
+    fn write_facts(&mut self) {
+        let facts = self.decision.items.facts();
+        let mut out = Out::with_room(64 * facts.len());
+        self.ends.reserve(facts.len());
+        for (name, told) in facts {
+            out.raw("{\"name\":");
+            out.text(name);
+            out.raw(",\"value\":");
+            out.told(&told);
+            out.raw("}");
+            self.ends.push(out.written());
+        }
+        self.facts = out.into_text();
+    }
+
+    fn fact(&self, place: u32) -> &str {
+        let at = place as usize;
+        let from = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.facts[from..self.ends[at]]
+    }
+
+    /// Most of what is not shown is of another stage, and all that is said of it after its title is
+    /// the same: where that stands in the answer is in `elsewhere`.
+    fn write_item(
+        &self,
+        item: &Item<'a>,
+        place: usize,
+        elsewhere: &mut Option<(&'a [u32], Range<usize>)>,
+        out: &mut Out,
+    ) {
+        let ready = self.prepared.as_ref().and_then(|prepared| prepared.ready(item, place));
+        out.object(|out| {
+            match ready {
+                Some(ready) => out.ready(&ready.looked_at),
+                None => {
+                    out.key("what").text(prepared::name_of(item.what));
+                    out.key("id").text(item.id);
+                    out.key("title").text(item.id);
+                }
+            }
+            let places = item.used.places();
+            if item.why != Why::OtherStage {
+                return self.write_rest(item, out);
+            }
+            match elsewhere {
+                Some((same, range)) if *same == places => out.repeat(range.clone()),
+                _ => {
+                    let from = out.written();
+                    self.write_rest(item, out);
+                    *elsewhere = Some((places, from..out.written()));
                 }
             }
         });
     }
 
-    fn write_item(&mut self, item: &Item<'a>, out: &mut Out) {
-        let title = self.journey.and_then(|journey| title_of(journey, item));
-        out.object(|out| {
-            out.key("what").text(match item.what {
-                What::Menu => "menu",
-                What::Offer => "offer",
-                What::Step => "step",
-            });
-            out.key("id").text(item.id);
-            out.key("title").text(title.map_or(item.id, |title| title.get(self.locale)));
-            out.key("shown").bool(item.why.is_shown());
-            self.write_reason(item, out);
-            out.key("used").list(|out| {
-                for (name, told) in item.used.iter() {
-                    out.object(|out| {
-                        out.key("name").text(name);
-                        out.key("value").told(&told);
-                    });
-                }
-            });
-            match self.journey {
-                None => out.key("switch_off").null(),
-                Some(journey) => out.key("switch_off").list(|out| {
-                    switches(journey, item).for_each(|purpose| out.text(purpose));
-                }),
-            }
-        });
+    fn write_rest(&self, item: &Item<'a>, out: &mut Out) {
+        let shown = item.why.is_shown();
+        out.raw(if shown { ",\"shown\":true" } else { ",\"shown\":false" });
+        self.write_reason(item, out);
+        out.raw(",\"used\":[");
+        for (at, place) in item.used.places().iter().enumerate() {
+            out.raw(if at == 0 { "" } else { "," });
+            out.ready(self.fact(*place));
+        }
+        out.raw("],\"switch_off\":");
+        match self.journey {
+            None => out.raw("null"),
+            Some(journey) if journey.permissions.is_empty() => out.raw("[]"),
+            Some(journey) => out.list(|out| {
+                switches(journey, item).for_each(|purpose| out.text(purpose));
+            }),
+        }
     }
 
     /// What the decision is about, into the object that is being written.
     pub fn write_standing(&self, out: &mut Out) {
         let decision = self.decision;
-        out.key("product").text(&decision.subject.path());
+        out.key("product").text_of(|out| {
+            write!(out, "{}", decision.subject).expect("a text takes everything");
+        });
         out.key("journey").text(&decision.journey);
         out.key("version").int(decision.version.into());
         let none = decision.stage.is_empty();
@@ -406,40 +452,19 @@ impl<'a> Telling<'a> {
 }
 
 /// What the person sees, as a value: `{"id","menu":[…],"offers":[…],"steps":[…]}`.
-pub fn decision_json(state: &State, decided: &Decided, locale: &str) -> Json {
-    let mut telling = Telling::new(state, &decided.decision, &decided.grants, locale);
+pub fn decision_json(app: &App, state: &State, decided: &Decided, locale: &str) -> Json {
+    let telling = Telling::new(app, state, &decided.decision, &decided.grants, locale);
     let mut out = telling.out();
     out.object(|out| telling.write_shown(out));
     serde_json::from_str(&out.into_text()).expect("it was written as JSON")
 }
 
 /// Every item with its reason, as a value.
-pub fn why_json(state: &State, decision: &Decision, locale: &str) -> Json {
-    let mut telling = Telling::new(state, decision, &[], locale);
+pub fn why_json(app: &App, state: &State, decision: &Decision, locale: &str) -> Json {
+    let mut telling = Telling::new(app, state, decision, &[], locale);
     let mut out = telling.out();
     telling.write_why(false, &mut out);
     serde_json::from_str(&out.into_text()).expect("it was written as JSON")
-}
-
-fn write_offer_value(value: &OfferValue, locale: &str, out: &mut Out) {
-    let (kind, amount) = match value {
-        OfferValue::Off(money) => ("off", json::amount(*money)),
-        OfferValue::Percent(percent) => ("percent", percent.to_string()),
-        OfferValue::Points(points) => ("points", points.to_string()),
-        OfferValue::Gift(texts) => {
-            return out.object(|out| {
-                out.key("kind").text("gift");
-                out.key("text").text(texts.get(locale));
-            });
-        }
-    };
-    out.object(|out| {
-        out.key("kind").text(kind);
-        out.key("amount").text(&amount);
-        if let OfferValue::Off(money) = value {
-            out.key("currency").text(money.currency_str());
-        }
-    });
 }
 
 /// How a step stands; `None` if it is not for this person now.
@@ -466,12 +491,4 @@ fn switches<'j>(journey: &'j Journey, item: &Item<'_>) -> impl Iterator<Item = &
     };
     let purposes = journey.permissions.iter().map(|own| own.purpose.as_str());
     purposes.filter(move |purpose| needs(purpose))
-}
-
-fn title_of<'a>(journey: &'a Journey, item: &Item<'_>) -> Option<&'a model::texts::Texts> {
-    match item.what {
-        What::Menu => journey.menu_item(item.id).map(|own| &own.title),
-        What::Offer => journey.offer(item.id).map(|own| &own.title),
-        What::Step => journey.steps.iter().find(|own| *own.id == *item.id).map(|own| &own.title),
-    }
 }

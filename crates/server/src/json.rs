@@ -21,8 +21,44 @@ pub fn time_text(time: Time) -> String {
 
 /// The same, into a text that is being written.
 pub fn write_time(out: &mut impl fmt::Write, time: Time) {
+    if let Some(text) = short_time(time) {
+        let text = std::str::from_utf8(&text).expect("digits are text");
+        return out.write_str(text).expect("texts take everything");
+    }
     let moment = jiff::Timestamp::from_millisecond(time.0).unwrap_or_default();
     write!(out, "{moment:.3}").expect("texts take everything");
+}
+
+/// From 1970 until a day before the library's end, which is when nearly everything happens.
+fn short_time(time: Time) -> Option<[u8; 24]> {
+    let (days, ms) = (time.0.div_euclid(Time::DAY_MS), time.0.rem_euclid(Time::DAY_MS));
+    if !(0..2_932_894).contains(&days) {
+        return None;
+    }
+    // Days since 0000-03-01, in years that begin in March and spans of 400 years.
+    let days = days + 719_468;
+    let (span, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = span * 400 + year + i64::from(month <= 2);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |at: usize, len: usize, mut number: i64| {
+        for digit in text[at..at + len].iter_mut().rev() {
+            *digit += (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    put(0, 4, year);
+    put(5, 2, month);
+    put(8, 2, day);
+    put(11, 2, ms / 3_600_000);
+    put(14, 2, ms / 60_000 % 60);
+    put(17, 2, ms / 1_000 % 60);
+    put(20, 3, ms % 1_000);
+    Some(text)
 }
 
 pub fn time(time: Time) -> Json {
@@ -162,6 +198,13 @@ mod tests {
     fn times_and_amounts_have_one_form() {
         assert_eq!(time_text(Time(1_795_348_800_000)), "2026-11-22T12:00:00.000Z");
         assert_eq!(time_text(Time(1)), "1970-01-01T00:00:00.001Z");
+        // The library's word on every day, and on what is beyond.
+        let ends = [-1, 253_402_300_799_999, 253_402_300_800_000, i64::MIN, i64::MAX];
+        let days = (0..2_932_900).map(|day| day * 86_400_000 + day * 7_919 % 86_400_000);
+        for ms in days.step_by(11).chain(ends) {
+            let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+            assert_eq!(time_text(Time(ms)), format!("{moment:.3}"), "{ms}");
+        }
         let text = |minor, currency: &[u8; 3]| amount(Money { minor, currency: *currency });
         assert_eq!(text(29_900, b"USD"), "299.00");
         assert_eq!(text(-5, b"EUR"), "-0.05");

@@ -208,9 +208,9 @@ mod tests {
 
     fn decision(id: u64) -> Decision {
         use model::context::Context;
-        use model::decision::{Sheet, Used, What, Why};
+        use model::decision::{Sheet, What, Why};
         let mut sheet = Sheet::default();
-        sheet.push(What::Menu, "guides", Why::Stage, Used::NONE);
+        sheet.push(What::Menu, "guides", Why::Stage);
         Decision {
             id,
             subject: model::gs1::Subject::model("09506000134352".parse().unwrap()),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -139,13 +139,14 @@ pub async fn start(config: Config) -> Result<Started, StartError> {
         limiter: crate::limiter::Limiter::default(),
         memory: crate::memory::Memory::default(),
         requests: crate::metrics::Requests::default(),
+        prepared: crate::deciding::Prepared::default(),
         settled: crate::settled::Settled::default(),
     });
     first_keys(&app, &config).await.map_err(StartError::FirstKeys)?;
     let (stop, stopping) = watch::channel(false);
     let disk = ask_disk(&data, &store, &app);
-    let router = router(app.clone(), routes(disk));
-    let serving = tokio::spawn(accept(listener, router, app.hub.clone(), stopping));
+    let ways = Arc::new(Ways::new(app.clone(), routes(disk)));
+    let serving = tokio::spawn(accept(listener, ways, app.hub.clone(), stopping));
     tracing::info!(%addr, url = app.settings.public_url, "listening");
     Ok(Started { addr, app, opened, stop, serving, running, data })
 }
@@ -259,12 +260,48 @@ pub fn routes(disk: AskDisk) -> Vec<Route> {
     routes
 }
 
+/// Where a request goes.
+struct Ways {
+    app: App,
+    router: Router,
+    passing: Arc<Passing>,
+}
+
+/// What answers a POST to a path.
+type Short = fn(App, Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// What is called thousands of times a second goes past the router, which costs more boxes and
+/// copies than the rest of the library; all else that requests pass, they pass too.
+const SHORT: [(&str, Short); 2] = [
+    (crate::api::DECISIONS, crate::api::decide),
+    (crate::ingest::routes::TOUCHES, crate::ingest::routes::take),
+];
+
+impl Ways {
+    fn new(app: App, routes: Vec<Route>) -> Ways {
+        let passing = Arc::new(Passing {
+            routes: routes.iter().map(|route| (route.path, Passed::of(&app, route))).collect(),
+            unknown: Passed { counts: app.requests.of("none"), open: false, often: false },
+        });
+        Ways { router: router(app.clone(), passing.clone(), routes), app, passing }
+    }
+
+    async fn answer(&self, mut request: Request) -> Response {
+        let path = request.uri().path();
+        let short = SHORT.iter().find(|(own, _)| *own == path && *request.method() == Method::POST);
+        let known =
+            short.and_then(|(path, short)| Some((path, short, self.passing.routes.get(path)?)));
+        let Some((route, short, passed)) = known else {
+            let Ok(response) = self.router.clone().oneshot(request).await;
+            return response;
+        };
+        DefaultBodyLimit::max(limits::BODY_BYTES).apply(&mut request);
+        pass_as((route, passed), request, |request| short(self.app.clone(), request)).await
+    }
+}
+
 /// The router with all that every request passes.
-fn router(app: App, routes: Vec<Route>) -> Router {
-    let passing = Arc::new(Passing {
-        routes: routes.iter().map(|route| (route.path, Passed::of(&app, route))).collect(),
-        unknown: Passed { counts: app.requests.of("none"), open: false, often: false },
-    });
+fn router(app: App, passing: Arc<Passing>, routes: Vec<Route>) -> Router {
     crate::route::router(routes)
         .fallback(crate::web::fallback)
         .method_not_allowed_fallback(|| async {
@@ -307,21 +344,29 @@ const OFTEN: [&str; 6] =
 /// An answer that takes longer is worth a line on any route.
 const SLOW: Duration = Duration::from_secs(1);
 
+async fn pass(passing: Arc<Passing>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>();
+    let known = matched.and_then(|path| passing.routes.get_key_value(path.as_str()));
+    let known = known.map_or(("none", &passing.unknown), |(path, own)| (*path, own));
+    pass_as(known, request, |request| next.run(request)).await
+}
+
 /// What every request passes: a name for it, a limit on its time, panics and plain-text errors
 /// made into problems, headers, a line in the log, numbers. Neither the address's query nor any
 /// value of it is logged: both can hold what belongs to a person.
-async fn pass(passing: Arc<Passing>, request: Request, next: Next) -> Response {
+async fn pass_as<F: Future<Output = Response>>(
+    (route, passed): (&'static str, &Passed),
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    let matched = request.extensions().get::<MatchedPath>();
-    let known = matched.and_then(|path| passing.routes.get_key_value(path.as_str()));
-    let (route, passed) = known.map_or(("none", &passing.unknown), |(path, own)| (*path, own));
     let id = request_id(&request);
     let shown = id.to_str().unwrap_or_default();
     let response = if passed.open && method == Method::OPTIONS {
         preflight()
     } else {
-        match tokio::time::timeout(REQUEST_WAIT, caught(next.run(request))).await {
+        match tokio::time::timeout(REQUEST_WAIT, caught(answer(request))).await {
             Ok(Ok(response)) => response,
             Ok(Err(())) => {
                 tracing::error!(request = shown, route, "a handler panicked");
@@ -348,6 +393,8 @@ async fn pass(passing: Arc<Passing>, request: Request, next: Next) -> Response {
     response
 }
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The caller's name for the request if it is a plain one, else a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let plain = |value: &&HeaderValue| {
@@ -355,7 +402,7 @@ fn request_id(request: &Request) -> HeaderValue {
         (1..=64).contains(&bytes.len())
             && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'_')
     };
-    let given = request.headers().get("x-request-id").filter(plain);
+    let given = request.headers().get(REQUEST_ID).filter(plain);
     given.cloned().unwrap_or_else(|| {
         let id = new_request_id();
         HeaderValue::from_bytes(&id).expect("letters and digits may stand in a header")
@@ -431,7 +478,7 @@ fn preflight() -> Response {
 
 fn add_headers(response: &mut Response, id: HeaderValue, open: bool) {
     let headers = response.headers_mut();
-    headers.insert("x-request-id", id);
+    headers.insert(REQUEST_ID, id);
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
@@ -451,7 +498,7 @@ fn add_headers(response: &mut Response, id: HeaderValue, open: bool) {
 /// Takes connections until the stop, then waits for those that run.
 async fn accept(
     listener: TcpListener,
-    router: Router,
+    ways: Arc<Ways>,
     hub: Arc<Hub>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -474,7 +521,7 @@ async fn accept(
             }
             None => break,
         };
-        connections.spawn(connection(stream, peer, router.clone(), permit, stopping.clone()));
+        connections.spawn(connection(stream, peer, ways.clone(), permit, stopping.clone()));
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
@@ -512,7 +559,7 @@ impl std::error::Error for Taken {}
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    ways: Arc<Ways>,
     permit: OwnedSemaphorePermit,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -524,9 +571,9 @@ async fn connection(
         let mut request = request.map(|body: hyper::body::Incoming| Body::new(body));
         request.extensions_mut().insert(ConnectInfo(peer));
         let reads = *request.method() == Method::GET;
-        let (answer, to_open) = (router.clone().oneshot(request), to_open.clone());
+        let (ways, to_open) = (ways.clone(), to_open.clone());
         async move {
-            let Ok(response) = answer.await;
+            let response = ways.answer(request).await;
             match Opening::of(&response).filter(|_| reads) {
                 None => Ok(response),
                 Some(own) => {

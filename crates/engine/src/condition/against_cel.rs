@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use cel::{Context, Program};
 use chrono::{DateTime, FixedOffset};
+use model::decision::{What, Why as Reason};
 use proptest::prelude::*;
 
 use super::*;
@@ -386,20 +387,28 @@ fn check_notes(condition: &Condition, records: &Records, verdict: &Verdict) {
     let watched = Watched { records, read: RefCell::default() };
     assert_eq!(condition.holds(&watched, None), *verdict, "{source}");
     let mut read = watched.read.take();
-    let noted = |notes: &Notes| {
-        let used = notes.used().iter();
+    let noted = |sheet: &Sheet| {
+        let used = sheet.noted().iter();
         used.map(|(name, told)| (name.to_string(), told.to_value())).collect::<Vec<_>>()
     };
-    let mut notes = Notes::default();
-    assert_eq!(condition.holds(records, Some(&mut notes)), *verdict, "{source}");
-    assert_eq!(noted(&notes), read, "{source}");
+    let mut sheet = Sheet::default();
+    assert_eq!(condition.holds(records, Some(&mut sheet)), *verdict, "{source}");
+    assert_eq!(noted(&sheet), read, "{source}");
+    let mut again = condition.clone();
+    again.number_among(&mut vec!["bond.stage".into(), "another".into()]);
     let before = ("bond.stage".to_string(), Value::from("before"));
-    let mut notes = Notes::default();
-    notes.note("bond.stage", |out| before.1.write(out));
-    assert_eq!(condition.holds(records, Some(&mut notes)), *verdict, "{source}");
+    let mut sheet = Sheet::default();
+    sheet.note(0, "bond.stage", Told::of(&before.1));
+    assert_eq!(again.holds(records, Some(&mut sheet)), *verdict, "{source}");
     read.retain(|(name, _)| *name != before.0);
     read.insert(0, before);
-    assert_eq!(noted(&notes), read, "{source}");
+    assert_eq!(noted(&sheet), read, "{source}");
+    // For another item the same is noted, and nothing is told twice.
+    sheet.push(What::Menu, "first", Reason::Condition);
+    sheet.note(0, "bond.stage", Told::Null);
+    assert_eq!(again.holds(records, Some(&mut sheet)), *verdict, "{source}");
+    assert_eq!(noted(&sheet), read, "{source}");
+    assert_eq!(sheet.into_items().facts().len(), read.len(), "{source}");
 }
 
 /// Both answers; `None` if ours refuses the text beforehand.

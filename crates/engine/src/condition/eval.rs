@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use model::decision::Notes;
+use model::decision::Sheet;
 use model::value::Value;
 use regex_lite::Regex;
 
@@ -111,16 +111,19 @@ struct Run<'a, 'n> {
     names: &'a [Arc<str>],
     steps_left: u32,
     locals: Vec<Val<'a>>,
-    notes: Option<&'n mut Notes>,
-    /// Which of the first 64 paths are noted already, as bits.
-    noted: u64,
+    /// Where what is read is noted, and the number of each path there.
+    notes: Option<(&'n mut Sheet, &'a [usize])>,
 }
 
 const TWO_TO_63: f64 = (1_u64 << 63) as f64;
 
 type Outcome<'a> = Result<Val<'a>, Why>;
 
-pub fn holds(compiled: &Compiled, facts: &dyn Facts, notes: Option<&mut Notes>) -> Verdict {
+pub fn holds<'a>(
+    compiled: &'a Compiled,
+    facts: &'a dyn Facts,
+    notes: Option<(&mut Sheet, &'a [usize])>,
+) -> Verdict {
     let mut run = Run {
         facts,
         paths: &compiled.paths,
@@ -128,7 +131,6 @@ pub fn holds(compiled: &Compiled, facts: &dyn Facts, notes: Option<&mut Notes>) 
         steps_left: limits::STEPS,
         locals: Vec::new(),
         notes,
-        noted: 0,
     };
     match run.truth(&compiled.root, "a condition") {
         Ok(true) => Verdict::Yes,
@@ -152,7 +154,6 @@ pub fn constant(node: &Node) -> Result<Val<'static>, Why> {
         steps_left: limits::STEPS,
         locals: Vec::new(),
         notes: None,
-        noted: 0,
     };
     run.eval(node).map(|val| keep(&val))
 }
@@ -361,15 +362,9 @@ impl<'a> Run<'a, '_> {
 
     /// Notes what was read, if anybody wants to know; what is not there was not read.
     fn note(&mut self, number: usize, fact: &Fact<'_>) {
-        let Some(notes) = &mut self.notes else { return };
-        let bit = 1_u64.checked_shl(number as u32).unwrap_or(0);
-        if matches!(fact, Fact::Missing) || self.noted & bit != 0 {
-            return;
-        }
-        self.noted |= bit;
-        let name = &*self.names[number];
-        if !notes.has(name) {
-            notes.note(name, |out| fact.write(out));
+        let Some((sheet, numbers)) = &mut self.notes else { return };
+        if !matches!(fact, Fact::Missing) && !sheet.note_known(numbers[number]) {
+            fact.note(numbers[number], &self.names[number], sheet);
         }
     }
 

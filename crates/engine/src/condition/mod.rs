@@ -27,8 +27,7 @@ mod val;
 use std::fmt;
 use std::sync::Arc;
 
-use model::bytes::Writer;
-use model::decision::Notes;
+use model::decision::{Sheet, Told};
 use model::value::{Map, Value};
 
 pub use schema::schema;
@@ -84,20 +83,23 @@ impl<'a> Fact<'a> {
         time_ms.map_or(Fact::Missing, Fact::Time)
     }
 
-    /// The byte form of its value, as it is noted; `Missing` has none.
-    fn write(&self, out: &mut Writer) {
-        match self {
-            Fact::Text(text) => Value::write_text(out, text),
-            Fact::Value(value) => value.write(out),
-            Fact::Map(map) => Value::write_map(out, map),
-            Fact::List(list) => Value::write_list(out, list),
-            Fact::Bool(bool) => Value::Bool(*bool).write(out),
-            Fact::Int(int) => Value::Int(*int).write(out),
-            Fact::Float(float) => Value::from(*float).write(out),
-            Fact::Time(ms) => Value::write_text(out, &time::time_text(*ms)),
-            Fact::Duration(ms) => Value::write_text(out, &time::duration_text(*ms)),
-            Fact::Missing | Fact::Null => Value::Null.write(out),
-        }
+    /// Notes its value under the number and the name.
+    fn note(&self, number: usize, name: &str, sheet: &mut Sheet) {
+        let told = match *self {
+            Fact::Text(text) => Told::Text(text),
+            Fact::Value(value) => Told::of(value),
+            Fact::Map(map) => return sheet.note_whole(number, name, Value::Map(map.clone())),
+            Fact::List(list) => return sheet.note_whole(number, name, Value::List(list.into())),
+            Fact::Bool(bool) => Told::Bool(bool),
+            Fact::Int(int) => Told::Int(int),
+            Fact::Float(float) if float.is_finite() => Told::Float(float),
+            Fact::Time(ms) => return sheet.note(number, name, Told::Text(&time::time_text(ms))),
+            Fact::Duration(ms) => {
+                return sheet.note(number, name, Told::Text(&time::duration_text(ms)));
+            }
+            Fact::Missing | Fact::Null | Fact::Float(_) => Told::Null,
+        };
+        sheet.note(number, name, told);
     }
 }
 
@@ -112,6 +114,8 @@ pub trait Facts {
 #[derive(Clone)]
 pub struct Condition {
     inner: Arc<Compiled>,
+    /// The number of each path among all that are asked together with it.
+    numbers: Arc<[usize]>,
 }
 
 pub(crate) struct Compiled {
@@ -160,7 +164,10 @@ pub enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::Missing(path) => write!(f, "{path} is not known"),
+            Why::Missing(path) => {
+                f.write_str(path)?;
+                f.write_str(" is not known")
+            }
             Why::NoKey(key) => write!(f, "there is no {key}"),
             Why::WrongType { operation, left, right: None } => {
                 write!(f, "{operation} does not take {}", left.name())
@@ -208,7 +215,10 @@ impl Condition {
     pub fn compile_for(source: &str, stages: Option<&[&str]>) -> Result<Condition, Mistake> {
         let compiled = parse::parse(source).and_then(|expr| check::check(&expr, source, stages));
         match compiled {
-            Ok(compiled) => Ok(Condition { inner: Arc::new(compiled) }),
+            Ok(compiled) => {
+                let numbers = (0..compiled.paths.len()).collect();
+                Ok(Condition { inner: Arc::new(compiled), numbers })
+            }
             Err(slip) => {
                 let (line, column) = text::line_column(source, slip.at);
                 let lex::Slip { message, suggestion, .. } = slip;
@@ -230,10 +240,22 @@ impl Condition {
         self.inner.paths.iter().any(|path| path.root == root)
     }
 
-    /// Whether it holds. What was read is added to `notes`, each path once, in order of reading,
-    /// whatever was noted there before.
-    pub fn holds(&self, facts: &dyn Facts, notes: Option<&mut Notes>) -> Verdict {
-        eval::holds(&self.inner, facts, notes)
+    /// Gives its paths their numbers among `names`, where those that are new are added.
+    pub fn number_among(&mut self, names: &mut Vec<Arc<str>>) {
+        let mut number = |name: &Arc<str>| {
+            let known = names.iter().position(|own| own == name);
+            known.unwrap_or_else(|| {
+                names.push(name.clone());
+                names.len() - 1
+            })
+        };
+        self.numbers = self.inner.names.iter().map(&mut number).collect();
+    }
+
+    /// Whether it holds. What was read is noted on the `sheet`, each path once, in order of
+    /// reading, whatever was noted there before.
+    pub fn holds(&self, facts: &dyn Facts, sheet: Option<&mut Sheet>) -> Verdict {
+        eval::holds(&self.inner, facts, sheet.map(|sheet| (sheet, &*self.numbers)))
     }
 }
 

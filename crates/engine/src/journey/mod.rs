@@ -12,6 +12,7 @@ mod units;
 mod yaml;
 
 use std::fmt;
+use std::sync::Arc;
 
 use model::gs1::Gtin;
 pub use model::texts::Texts;
@@ -77,6 +78,17 @@ pub struct Journey {
     pub offers_by_rank: Vec<u16>,
     pub carry: Carry,
     pub permissions: Vec<Permission>,
+    /// What decisions may note, each under its number; it begins with [`facts::FIRST`].
+    pub facts: Vec<Arc<str>>,
+}
+
+/// Numbers of facts that every decision may note.
+pub mod facts {
+    pub const STAGE: usize = 0;
+    /// The role that one looks in; a condition reads the bond's own.
+    pub const ROLE: usize = 1;
+    /// No condition reads the second.
+    pub const FIRST: [&str; 2] = ["bond.stage", ""];
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,8 +251,8 @@ pub struct Offer {
     pub campaign: Option<String>,
     /// The permission that it needs.
     pub needs_consent: Option<String>,
-    /// `person.consents.` and that permission: put together once, not for every decision.
-    pub consent_fact: Option<String>,
+    /// The number of `person.consents.` and that permission.
+    pub consent_fact: Option<usize>,
     /// Higher comes first.
     pub rank: i32,
 }

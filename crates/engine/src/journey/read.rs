@@ -101,11 +101,11 @@ impl Reading<'_> {
             self.purposes = Some(purposes.chain([SERVICE.to_string()]).collect());
         }
         let messages = self.section(&top, "messages", limits::MESSAGES, Self::message);
-        let menu = self.section(&top, "menu", limits::MENU, Self::menu_item);
-        let steps = self.section(&top, "steps", limits::STEPS, Self::step);
+        let mut menu = self.section(&top, "menu", limits::MENU, Self::menu_item);
+        let mut steps = self.section(&top, "steps", limits::STEPS, Self::step);
         let moves = self.section(&top, "moves", limits::MOVES, Self::one_move);
         let timers = self.section(&top, "timers", limits::TIMERS, Self::timer);
-        let offers = self.section(&top, "offers", limits::OFFERS, Self::offer);
+        let mut offers = self.section(&top, "offers", limits::OFFERS, Self::offer);
         let carry = self.carry(&top);
         self.unique(&top, "permissions", permissions.iter().map(|one| &one.purpose));
         self.unique(&top, "messages", messages.iter().map(|one| &one.id));
@@ -124,6 +124,7 @@ impl Reading<'_> {
             let at = top.get("kind").or_else(|| top.get("steps"))?;
             self.say_at(&at, "an ad_hoc journey has no steps", Some("guided".into()));
         }
+        let facts = number_facts(&mut menu, &mut offers, &mut steps);
         Some(Journey {
             name: name?,
             applies_to: applies_to?,
@@ -139,6 +140,7 @@ impl Reading<'_> {
             offers,
             carry,
             permissions,
+            facts,
         })
     }
 
@@ -375,7 +377,7 @@ impl Reading<'_> {
             cap: self.cap(&fields),
             valid_ms: fields.get("valid").and_then(|at| self.duration(&at)),
             campaign: fields.get("campaign").and_then(|at| self.id(&at)),
-            consent_fact: needs_consent.as_ref().map(|own| format!("person.consents.{own}")),
+            consent_fact: None,
             needs_consent,
             rank: self.rank(&fields),
             id: id?,
@@ -924,4 +926,24 @@ fn by_rank(ranks: impl Iterator<Item = i32>) -> Vec<u16> {
     let mut places: Vec<u16> = (0..ranks.len() as u16).collect();
     places.sort_by_key(|place| std::cmp::Reverse(ranks[usize::from(*place)]));
     places
+}
+
+/// The names of all facts that decisions may note, by the numbers that they have from here on.
+fn number_facts(menu: &mut [MenuItem], offers: &mut [Offer], steps: &mut [Step]) -> Vec<Arc<str>> {
+    let mut names: Vec<Arc<str>> = facts::FIRST.map(Arc::from).to_vec();
+    let menu = menu.iter_mut().map(|item| &mut item.when);
+    let whens = menu.chain(offers.iter_mut().map(|offer| &mut offer.when));
+    let whens = whens.chain(steps.iter_mut().map(|step| &mut step.when));
+    whens.flatten().for_each(|when| when.number_among(&mut names));
+    for offer in offers {
+        let name = offer.needs_consent.as_ref().map(|own| format!("person.consents.{own}"));
+        offer.consent_fact = name.map(|name| {
+            let known = names.iter().position(|own| **own == *name);
+            known.unwrap_or_else(|| {
+                names.push(name.into());
+                names.len() - 1
+            })
+        });
+    }
+    names
 }

@@ -5,7 +5,7 @@
 use model::alias::{Alias, AliasKind};
 use model::bytes::Writer;
 use model::context::Context;
-use model::decision::{Decision, Notes, Sheet, What, Why};
+use model::decision::{Decision, Sheet, Told, What, Why};
 use model::entry::{Body, Key, KeyScope, SplitWhat};
 use model::gs1::{Gtin, Serial, Subject};
 use model::id::{Digest, PersonId, Time};
@@ -164,9 +164,8 @@ impl Dice {
                 let what = self.pick(&[What::Menu, What::Offer, What::Step]);
                 let why = self.pick(&[Why::Always, Why::Stage, Why::CapDay, Why::Locked("x")]);
                 let (id, name, value) = (self.text(), self.text(), self.value(0));
-                let mut notes = Notes::default();
-                notes.note(&name, |out| value.write(out));
-                sheet.push(what, &id, why, notes.used());
+                sheet.note(self.below(3), &name, Told::of(&value));
+                sheet.push(what, &id, why);
             }
             let items = sheet.into_items();
             let version = u32::MAX;

@@ -119,7 +119,13 @@ impl FromStr for Gtin {
 
 impl fmt::Display for Gtin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:014}", self.0)
+        let mut digits = [b'0'; 14];
+        let mut rest = self.0;
+        for digit in digits.iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
+        }
+        f.write_str(std::str::from_utf8(&digits).expect("digits are text"))
     }
 }
 
@@ -277,7 +283,8 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/01/{}", self.gtin)?;
+        f.write_str("/01/")?;
+        self.gtin.fmt(f)?;
         if self.is_unit() {
             f.write_str("/21/")?;
             percent::encode(f, self.serial.as_str())?;

@@ -6,7 +6,7 @@ use std::future::Future;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use engine::History;
@@ -112,7 +112,12 @@ pub fn answer(status: StatusCode, body: &Json) -> Response {
 
 /// The same with a body that is JSON already.
 pub fn ok_text(body: String) -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let mut response = Response::new(body.into());
+    // Room for what every answer gets.
+    response.headers_mut().reserve(8);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
 }
 
 pub fn ok(body: &Json) -> Response {

@@ -1,11 +1,16 @@
 //! Decisions: what to show to whom, here and now, and why.
 
+use std::fmt::Write as _;
+use std::pin::Pin;
+
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::handler::Handler as _;
 use axum::response::Response;
 use axum::routing::{get, post};
 use model::context::Context;
 use model::gs1::Subject;
+use model::id::PersonId;
 use model::touch::{CHANNELS, Channel};
 use serde_json::json;
 
@@ -15,10 +20,12 @@ use crate::app::{App, now};
 use crate::deciding::{self, Asker, Decided, Telling};
 use crate::ingest::json::Node;
 use crate::ingest::parts;
+use crate::json::write::Out;
 use crate::problem::Problem;
 use crate::route::Route;
 
 const TAG: &str = "Decisions";
+pub const DECISIONS: &str = "/v1/decisions";
 const CONTEXT: &[&str] = &[
     "time",
     "lat",
@@ -50,13 +57,13 @@ pub fn routes() -> Vec<Route> {
             problems: &["invalid", "bad_json", "no_such_person", "too_large"],
             ..row(
                 "post",
-                "/v1/decisions",
+                DECISIONS,
                 TAG,
                 "Decide what to show",
                 "Menu, offers and steps for a person (or nobody), a product and a context, each \
                  with the reason. What is new to the person counts as shown, and offers get \
                  their codes, unless `preview` is true.",
-                post(decide),
+                post(decisions),
             )
         },
         Route {
@@ -83,6 +90,11 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
+/// Answers a POST to `DECISIONS`.
+pub fn decide(app: App, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+    decisions.call(request, app)
+}
+
 struct Asked {
     asker: Asker,
     subject: Subject,
@@ -90,29 +102,35 @@ struct Asked {
     preview: bool,
 }
 
-async fn decide(State(app): State<App>, _: Secret, body: Bytes) -> Result<Response, Problem> {
+async fn decisions(State(app): State<App>, _: Secret, body: Bytes) -> Result<Response, Problem> {
     let Asked { asker, subject, context, preview } = read(&body)?;
-    let show = |state: &engine::State, decided: &Decided| shown(state, decided, preview);
+    let show = |state: &engine::State, decided: &Decided| shown(&app, state, decided, preview);
     let shown = deciding::decide_and_record(&app, asker, subject, context, preview, show).await?;
     Ok(call::ok_text(shown))
 }
 
-fn shown(state: &engine::State, decided: &Decided, preview: bool) -> String {
+fn shown(app: &App, state: &engine::State, decided: &Decided, preview: bool) -> String {
     let decision = &decided.decision;
     let locale = decision.context.locale.as_deref().unwrap_or("en");
-    let mut telling = Telling::new(state, decision, &decided.grants, locale);
+    let mut telling = Telling::new(app, state, decision, &decided.grants, locale);
     let mut out = telling.out();
     out.object(|out| {
         telling.write_shown(out);
-        match decided.person {
-            None => out.key("person").null(),
-            Some(person) => out.key("person").text(&person.to_string()),
-        }
+        write_person(decided.person, out);
         telling.write_standing(out);
         telling.write_why(true, out.key("not_shown"));
         out.key("preview").bool(preview);
     });
     out.into_text()
+}
+
+fn write_person(person: Option<PersonId>, out: &mut Out) {
+    match person {
+        None => out.key("person").null(),
+        Some(person) => out.key("person").text_of(|out| {
+            write!(out, "{person}").expect("a text takes everything");
+        }),
+    }
 }
 
 fn read(body: &[u8]) -> Result<Asked, Problem> {
@@ -199,15 +217,12 @@ async fn one(
     let locale = locale.or_else(|| decision.context.locale.as_deref().map(str::to_owned));
     let locale = locale.unwrap_or_else(|| "en".into());
     let state = app.engine.state();
-    let mut telling = Telling::new(&state, &decision, &[], &locale);
+    let mut telling = Telling::new(&app, &state, &decision, &[], &locale);
     let mut out = telling.out();
     out.object(|out| {
         out.key("id").text(&name);
         out.key("time").time(decision.time());
-        match person {
-            None => out.key("person").null(),
-            Some(person) => out.key("person").text(&person.to_string()),
-        }
+        write_person(person, out);
         telling.write_standing(out);
         telling.write_why(false, out.key("items"));
     });

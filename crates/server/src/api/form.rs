@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::call::invalid;
 use crate::ingest::Bad;
+use crate::ingest::cursor::Cursor;
 use crate::ingest::json::{self as source, Fields, Node};
 use crate::ingest::parts;
 use crate::problem::Problem;
@@ -28,6 +29,13 @@ pub struct Form<'a> {
 pub fn text_of(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
         .map_err(|_| Problem::new("bad_json", "the body is not UTF-8"))
+}
+
+/// What is written in an ordinary way; the careful reader has the words for mistakes.
+fn at_a_glance(text: &str) -> Option<Node<'_>> {
+    let mut cursor = Cursor::new(text);
+    let node = cursor.node()?;
+    cursor.is_at_end().then_some(node)
 }
 
 /// What the edge of touches says, as the API says it.
@@ -55,7 +63,11 @@ impl<'a> Form<'a> {
 
     /// The whole body.
     pub fn read(body: &'a [u8], known: &'static [&'static str]) -> Result<Form<'a>, Problem> {
-        let node = source::read(text_of(body)?).map_err(problem)?;
+        let text = text_of(body)?;
+        let node = match at_a_glance(text) {
+            Some(node) => node,
+            None => source::read(text).map_err(problem)?,
+        };
         Form::of(node, "", known)
     }
 

@@ -22,6 +22,7 @@ mod timeline;
 mod trying;
 
 pub(crate) use call::no_such_person;
+pub use decisions::{DECISIONS, decide};
 
 use crate::route::Route;
 

@@ -3,11 +3,11 @@
 //! the answer that is being written.
 
 use std::borrow::Cow;
-use std::fmt::{Arguments, Write as _};
+use std::cell::OnceCell;
 
 use engine::State;
 use engine::journey::{Journey, NONE};
-use model::decision::{Decision, Item, Told, Why};
+use model::decision::{Decision, Item, Told, Used, Why};
 use model::texts::Texts;
 
 use crate::json::write::Text;
@@ -21,7 +21,44 @@ pub struct Reasons<'a> {
     german: bool,
     title_of_stage: Option<Cow<'a, str>>,
     product: &'a str,
-    used: Vec<(&'a str, Told<'a>)>,
+    /// What most items say, once it was said.
+    here: OnceCell<String>,
+    elsewhere: OnceCell<String>,
+    /// Of each fact, what can be said of it: some of [`about`].
+    about: Vec<u8>,
+}
+
+/// What the facts of a condition are about, from what means most to a person.
+mod about {
+    pub const STATE: u8 = 1;
+    pub const PLACE: u8 = 2;
+    pub const WEATHER: u8 = 4;
+    pub const SETTING: u8 = 8;
+    pub const PERSON: u8 = 16;
+    pub const BOND: u8 = 32;
+    pub const MOMENT: u8 = 64;
+}
+
+fn about_of(path: &str) -> u8 {
+    let begins = |field: &str, starts: &[&str]| starts.iter().any(|own| field.starts_with(own));
+    if let Some(field) = path.strip_prefix("product.") {
+        about::MOMENT | if field.starts_with("state.") { about::STATE } else { 0 }
+    } else if let Some(field) = path.strip_prefix("context.") {
+        match field {
+            _ if begins(field, &["place", "location"]) => about::PLACE,
+            _ if field.starts_with("weather") => about::WEATHER,
+            "near_product" | "setting" => about::SETTING,
+            "campaign" => about::BOND,
+            _ => about::MOMENT,
+        }
+    } else if let Some(field) = path.strip_prefix("person.") {
+        if begins(field, &["traits.", "consents."]) { about::PERSON } else { 0 }
+    } else if let Some(field) = path.strip_prefix("bond.") {
+        let known = ["referred", "campaign", "days_in_stage", "steps_done"];
+        if begins(field, &known) { about::BOND } else { 0 }
+    } else {
+        0
+    }
 }
 
 fn is_german(locale: &str) -> bool {
@@ -47,20 +84,18 @@ impl<'a> Reasons<'a> {
             german,
             title_of_stage: stage.map(|stage| title(&stage.title, &stage.name, locale)),
             product: product.unwrap_or(if german { "Produkt" } else { "product" }),
-            used: Vec::new(),
+            here: OnceCell::new(),
+            elsewhere: OnceCell::new(),
+            about: decision.items.facts().map(|(path, _)| about_of(path)).collect(),
         }
     }
 
     /// One sentence in the language of the reader.
-    pub fn write(&mut self, out: &mut Text<'_>, item: &Item<'a>) {
-        self.used.clear();
+    pub fn write(&self, out: &mut Text<'_>, item: &Item<'_>) {
         match item.why {
             Why::Stage => self.stage(out),
             Why::Always => self.plain(out, "It is always here for you.", "Das ist immer da."),
-            Why::Condition => {
-                self.used.extend(item.used.iter());
-                self.condition(out);
-            }
+            Why::Condition => self.condition(out, item.used),
             Why::Suggested => {
                 self.plain(out, "This is a good next step.", "Das ist ein guter nächster Schritt.");
             }
@@ -72,91 +107,81 @@ impl<'a> Reasons<'a> {
         }
     }
 
-    fn plain(&self, out: &mut Text<'_>, english: &str, german: &str) {
-        out.push(if self.german { german } else { english });
+    fn plain(&self, out: &mut Text<'_>, english: &'static str, german: &'static str) {
+        out.plain(if self.german { german } else { english });
     }
 
-    /// Only the language that is read is put together.
-    fn say(&self, out: &mut Text<'_>, english: Arguments<'_>, german: Arguments<'_>) {
-        out.write_fmt(if self.german { german } else { english }).expect("a text takes everything");
-    }
-
-    fn used(&self, path: &str) -> Option<&Told<'a>> {
-        let found = self.used.iter().find(|(own, _)| *own == path);
-        found.map(|(_, told)| told).filter(|told| !told.is_null())
-    }
-
-    fn uses(&self, start: &str) -> bool {
-        self.used.iter().any(|(path, _)| path.starts_with(start))
+    fn say(&self, out: &mut Text<'_>, english: &[&str], german: &[&str]) {
+        let parts = if self.german { german } else { english };
+        parts.iter().for_each(|part| out.push(part));
     }
 
     fn stage(&self, out: &mut Text<'_>) {
         let product = self.product;
-        match &self.title_of_stage {
+        out.again(&self.here, |out| match &self.title_of_stage {
             Some(title) => self.say(
                 out,
-                format_args!("Because of where you are now: {title}."),
-                format_args!("Passend zum jetzigen Stand: {title}."),
+                &["Because of where you are now: ", title, "."],
+                &["Passend zum jetzigen Stand: ", title, "."],
             ),
             None => self.say(
                 out,
-                format_args!("Because you are looking at “{product}”."),
-                format_args!("Weil es hier um „{product}“ geht."),
+                &["Because you are looking at “", product, "”."],
+                &["Weil es hier um „", product, "“ geht."],
             ),
-        }
+        });
     }
 
     /// The first of what was read that means most to a person.
-    fn condition(&self, out: &mut Text<'_>) {
-        let told = self.product_state(out)
-            || self.place(out)
-            || self.weather(out)
-            || self.setting(out)
-            || self.person(out)
-            || self.bond(out)
-            || self.moment(out);
+    fn condition(&self, out: &mut Text<'_>, used: Used<'_>) {
+        let about = used.places().iter().fold(0, |all, at| all | self.about[*at as usize]);
+        let is = |what: u8| about & what != 0;
+        let told = is(about::STATE) && self.product_state(out, used)
+            || is(about::PLACE) && self.place(out, used)
+            || is(about::WEATHER) && self.weather(out)
+            || is(about::SETTING) && self.setting(out, used)
+            || is(about::PERSON) && self.person(out, used)
+            || is(about::BOND) && self.bond(out, used)
+            || is(about::MOMENT) && self.moment(out, used);
         if !told {
             self.stage(out);
         }
     }
 
-    fn place(&self, out: &mut Text<'_>) -> bool {
-        if !self.uses("context.place") && !self.uses("context.location") {
-            return false;
-        }
+    fn place(&self, out: &mut Text<'_>, used: Used<'_>) -> bool {
         let id = self.decision.context.place.as_deref();
         let Some(place) = id.and_then(|id| self.state.place(id)) else {
             self.plain(out, "Because of where you are.", "Weil der Ort gerade passt.");
             return true;
         };
         let name = &place.name;
-        let metres = self.used("context.place.distance_m").and_then(Told::as_f64);
-        let inside = self.used("context.place.inside").and_then(Told::as_bool);
+        let metres = told_of(used, "context.place.distance_m").and_then(Told::as_f64);
+        let inside = told_of(used, "context.place.inside").and_then(Told::as_bool);
         match metres {
             _ if inside == Some(true) || metres == Some(0.0) => self.say(
                 out,
-                format_args!("Because you are at {name}."),
-                format_args!("Weil du gerade hier bist: {name}."),
+                &["Because you are at ", name, "."],
+                &["Weil du gerade hier bist: ", name, "."],
             ),
             Some(metres) => {
                 let far = distance(metres, self.german);
                 self.say(
                     out,
-                    format_args!("Because you are near {name} ({far})."),
-                    format_args!("Weil {name} ganz in der Nähe ist ({far})."),
+                    &["Because you are near ", name, " (", &far, ")."],
+                    &["Weil ", name, " ganz in der Nähe ist (", &far, ")."],
                 );
             }
             None => self.say(
                 out,
-                format_args!("Because you are near {name}."),
-                format_args!("Weil {name} ganz in der Nähe ist."),
+                &["Because you are near ", name, "."],
+                &["Weil ", name, " ganz in der Nähe ist."],
             ),
         }
         true
     }
 
-    fn product_state(&self, out: &mut Text<'_>) -> bool {
-        let told = self.used.iter().find(|(path, told)| {
+    fn product_state(&self, out: &mut Text<'_>, used: Used<'_>) -> bool {
+        let told = used.iter().find(|(path, told)| {
             path.starts_with("product.state.") && !told.is_null() && told.as_str() != Some("")
         });
         let Some((_, told)) = told else { return false };
@@ -164,23 +189,20 @@ impl<'a> Reasons<'a> {
         if value.is_empty() {
             self.say(
                 out,
-                format_args!("Because of what “{product}” tells about itself."),
-                format_args!("Wegen dessen, was „{product}“ von sich meldet."),
+                &["Because of what “", product, "” tells about itself."],
+                &["Wegen dessen, was „", product, "“ von sich meldet."],
             );
         } else {
             self.say(
                 out,
-                format_args!("Because “{product}” reports: {value}."),
-                format_args!("Weil „{product}“ meldet: {value}."),
+                &["Because “", product, "” reports: ", &value, "."],
+                &["Weil „", product, "“ meldet: ", &value, "."],
             );
         }
         true
     }
 
     fn weather(&self, out: &mut Text<'_>) -> bool {
-        if !self.uses("context.weather") {
-            return false;
-        }
         let weather = &self.decision.context.weather;
         let condition = weather.text("condition").map(|word| self.weather_word(word).to_owned());
         let degrees = weather.get("temp_c").and_then(model::value::Value::as_f64);
@@ -189,8 +211,8 @@ impl<'a> Reasons<'a> {
         let parts = parts.join(", ");
         self.say(
             out,
-            format_args!("Because of the weather ({parts})."),
-            format_args!("Wegen des Wetters ({parts})."),
+            &["Because of the weather (", &parts, ")."],
+            &["Wegen des Wetters (", &parts, ")."],
         );
         true
     }
@@ -208,17 +230,17 @@ impl<'a> Reasons<'a> {
         own.map_or(word, |(_, german)| german)
     }
 
-    fn setting(&self, out: &mut Text<'_>) -> bool {
-        if self.used("context.near_product").is_some() {
+    fn setting(&self, out: &mut Text<'_>, used: Used<'_>) -> bool {
+        if told_of(used, "context.near_product").is_some() {
             let product = self.product;
             self.say(
                 out,
-                format_args!("Because you are next to “{product}”."),
-                format_args!("Weil „{product}“ gerade in Reichweite ist."),
+                &["Because you are next to “", product, "”."],
+                &["Weil „", product, "“ gerade in Reichweite ist."],
             );
             return true;
         }
-        let (english, german) = match self.used("context.setting").and_then(Told::as_str) {
+        let (english, german) = match told_of(used, "context.setting").and_then(Told::as_str) {
             Some("home") => ("at home", "zu Hause"),
             Some("shop") => ("in a shop", "im Laden"),
             Some("in_line") => ("in a queue", "in der Schlange"),
@@ -226,16 +248,12 @@ impl<'a> Reasons<'a> {
             Some("office") => ("at work", "bei der Arbeit"),
             _ => return false,
         };
-        self.say(
-            out,
-            format_args!("Because you are {english}."),
-            format_args!("Weil du gerade {german} bist."),
-        );
+        self.say(out, &["Because you are ", english, "."], &["Weil du gerade ", german, " bist."]);
         true
     }
 
-    fn person(&self, out: &mut Text<'_>) -> bool {
-        let found = self.used.iter().find_map(|(path, told)| {
+    fn person(&self, out: &mut Text<'_>, used: Used<'_>) -> bool {
+        let found = used.iter().find_map(|(path, told)| {
             let name = path.strip_prefix("person.traits.").filter(|_| !told.is_null())?;
             Some((name, in_words(told)))
         });
@@ -243,12 +261,12 @@ impl<'a> Reasons<'a> {
             let about = name.replace(['_', '.'], " ");
             self.say(
                 out,
-                format_args!("Because of what you told us ({about}: {value})."),
-                format_args!("Wegen deiner Angaben ({about}: {value})."),
+                &["Because of what you told us (", &about, ": ", &value, ")."],
+                &["Wegen deiner Angaben (", &about, ": ", &value, ")."],
             );
             return true;
         }
-        let purpose = self.used.iter().find_map(|(path, told)| {
+        let purpose = used.iter().find_map(|(path, told)| {
             let given = told.as_bool() == Some(true);
             path.strip_prefix("person.consents.").filter(|_| given)
         });
@@ -256,14 +274,14 @@ impl<'a> Reasons<'a> {
         let title = self.permission(purpose);
         self.say(
             out,
-            format_args!("Because you allowed it: {title}."),
-            format_args!("Weil du es erlaubt hast: {title}."),
+            &["Because you allowed it: ", &title, "."],
+            &["Weil du es erlaubt hast: ", &title, "."],
         );
         true
     }
 
-    fn bond(&self, out: &mut Text<'_>) -> bool {
-        let flag = |path: &str| self.used(path).and_then(Told::as_bool) == Some(true);
+    fn bond(&self, out: &mut Text<'_>, used: Used<'_>) -> bool {
+        let flag = |path: &str| told_of(used, path).and_then(Told::as_bool) == Some(true);
         if flag("bond.referred") {
             self.plain(
                 out,
@@ -272,17 +290,17 @@ impl<'a> Reasons<'a> {
             );
             return true;
         }
-        let campaign = self.used("context.campaign").or_else(|| self.used("bond.campaign"));
+        let campaign = told_of(used, "context.campaign").or_else(|| told_of(used, "bond.campaign"));
         if let Some(id) = campaign.and_then(Told::as_str) {
             let name = self.state.campaign(id).map_or(id, |campaign| &*campaign.name);
             self.say(
                 out,
-                format_args!("Because you came through “{name}”."),
-                format_args!("Weil du über „{name}“ gekommen bist."),
+                &["Because you came through “", name, "”."],
+                &["Weil du über „", name, "“ gekommen bist."],
             );
             return true;
         }
-        if let Some(days) = self.used("bond.days_in_stage").and_then(Told::as_i64) {
+        if let Some(days) = told_of(used, "bond.days_in_stage").and_then(Told::as_i64) {
             match days {
                 0 => self.plain(out, "Because this began today.", "Weil das heute begonnen hat."),
                 1 => self.plain(
@@ -292,13 +310,13 @@ impl<'a> Reasons<'a> {
                 ),
                 _ => self.say(
                     out,
-                    format_args!("Because it has been so for {days} days."),
-                    format_args!("Weil das seit {days} Tagen so ist."),
+                    &["Because it has been so for ", &days.to_string(), " days."],
+                    &["Weil das seit ", &days.to_string(), " Tagen so ist."],
                 ),
             }
             return true;
         }
-        if self.uses("bond.steps_done") {
+        if reads(used, "bond.steps_done") {
             self.plain(
                 out,
                 "Because of the steps you have done.",
@@ -309,22 +327,22 @@ impl<'a> Reasons<'a> {
         false
     }
 
-    fn moment(&self, out: &mut Text<'_>) -> bool {
+    fn moment(&self, out: &mut Text<'_>, used: Used<'_>) -> bool {
         const TIMES: [&str; 6] = ["time", "hour", "minute", "weekday", "weekend", "date"];
-        let is_time = |(path, told): &(&str, Told<'_>)| {
+        let is_time = |(path, told): (&str, Told<'_>)| {
             let name = path.strip_prefix("context.").filter(|_| !told.is_null());
             name.is_some_and(|name| TIMES.contains(&name))
         };
-        if self.used.iter().any(is_time) {
+        if used.iter().any(is_time) {
             self.plain(out, "Because of the time.", "Weil der Zeitpunkt passt.");
-        } else if self.uses("context.channel") {
+        } else if reads(used, "context.channel") {
             self.plain(out, "Because of how you reach us.", "Weil es zum Weg hierher passt.");
-        } else if self.uses("product.") {
+        } else if reads(used, "product.") {
             let product = self.product;
             self.say(
                 out,
-                format_args!("Because it goes with “{product}”."),
-                format_args!("Weil es zu „{product}“ passt."),
+                &["Because it goes with “", product, "”."],
+                &["Weil es zu „", product, "“ passt."],
             );
         } else {
             return false;
@@ -346,8 +364,8 @@ impl<'a> Reasons<'a> {
                 let title = self.permission(purpose);
                 self.say(
                     out,
-                    format_args!("Not shown, because you have not allowed it: {title}."),
-                    format_args!("Nicht gezeigt, weil die Erlaubnis fehlt: {title}."),
+                    &["Not shown, because you have not allowed it: ", &title, "."],
+                    &["Nicht gezeigt, weil die Erlaubnis fehlt: ", &title, "."],
                 );
             }
             Why::Locked(step) => {
@@ -356,8 +374,8 @@ impl<'a> Reasons<'a> {
                     own.map_or(Cow::Borrowed(step), |own| title(&own.title, &own.id, self.locale));
                 self.say(
                     out,
-                    format_args!("This comes after “{name}”."),
-                    format_args!("Das kommt nach „{name}“."),
+                    &["This comes after “", &name, "”."],
+                    &["Das kommt nach „", &name, "“."],
                 );
             }
             Why::OtherStage => self.other_stage(out),
@@ -370,14 +388,15 @@ impl<'a> Reasons<'a> {
 
     fn other_stage(&self, out: &mut Text<'_>) {
         let own = self.decision.stage.as_ref();
-        match self.title_of_stage.as_ref().filter(|_| !own.is_empty() && own != NONE) {
+        let title = self.title_of_stage.as_ref().filter(|_| !own.is_empty() && own != NONE);
+        out.again(&self.elsewhere, |out| match title {
             Some(title) => self.say(
                 out,
-                format_args!("Not now; it is for another time than “{title}”."),
-                format_args!("Nicht jetzt; es gehört nicht zu „{title}“."),
+                &["Not now; it is for another time than “", title, "”."],
+                &["Nicht jetzt; es gehört nicht zu „", title, "“."],
             ),
             None => self.plain(out, "Not yet; it is for later.", "Noch nicht; das kommt später."),
-        }
+        });
     }
 }
 
@@ -400,6 +419,16 @@ fn plain_reason(why: Why<'_>) -> (&'static str, &'static str) {
     }
 }
 
+/// What is known of a path that was read.
+fn told_of<'t>(used: Used<'t>, path: &str) -> Option<Told<'t>> {
+    let found = used.iter().find(|(own, _)| *own == path);
+    found.map(|(_, told)| told).filter(|told| !told.is_null())
+}
+
+fn reads(used: Used<'_>, start: &str) -> bool {
+    used.iter().any(|(path, _)| path.starts_with(start))
+}
+
 fn title<'t>(texts: &'t Texts, name: &'t str, locale: &str) -> Cow<'t, str> {
     match texts.get(locale) {
         "" => spaced(name, &['_', '-']),
@@ -412,7 +441,7 @@ fn spaced<'t>(text: &'t str, marks: &[char]) -> Cow<'t, str> {
 }
 
 /// A value as a person reads it; nothing for what is no single word or number.
-fn in_words<'t>(told: &Told<'t>) -> Cow<'t, str> {
+fn in_words(told: Told<'_>) -> Cow<'_, str> {
     match told {
         Told::Text(text) => spaced(text, &['_']),
         Told::Int(int) => int.to_string().into(),

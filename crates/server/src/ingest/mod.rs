@@ -6,7 +6,7 @@
 //! repeats no alias, trait or property value, because refusals outlive a wipe.
 
 pub mod body;
-mod cursor;
+pub mod cursor;
 pub mod json;
 pub mod mapping;
 pub mod native;

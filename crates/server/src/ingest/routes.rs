@@ -5,6 +5,7 @@
 //! and again if one of its items makes it fail. Refused items go to the log as they came.
 
 use std::borrow::Cow;
+use std::pin::Pin;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -46,6 +47,7 @@ const SEGMENT_PATHS: [(&str, Call, &str); 15] = [
     ("/v1/b", Call::Batch, "The browser SDK's short form of batch"),
 ];
 
+pub const TOUCHES: &str = "/v1/touches";
 const PROBLEMS: &[&str] =
     &["bad_json", "bad_encoding", "too_large", "busy", "disk_full", "stopping"];
 const KEY_QUERY: (&str, &str) = ("writeKey", "the key, where a header cannot be set");
@@ -84,7 +86,7 @@ fn touches_route() -> Route {
          "detail": "the kind is missing", "hint": "…", "line": 1, "column": 80}]});
     Route {
         method: "post",
-        path: "/v1/touches",
+        path: TOUCHES,
         who: Who::WriteKey,
         tag: "Touches",
         summary: "Send touches",
@@ -96,9 +98,7 @@ fn touches_route() -> Route {
         body: json!({"type": "object", "required": ["kind"], "example": example}),
         answer: (200, json!({"type": "object", "example": answer})),
         problems: PROBLEMS,
-        handler: post(|State(app): State<App>, request: Request| async move {
-            touches(&app, request).await
-        }),
+        handler: post(|State(app): State<App>, request: Request| take(app, request)),
     }
 }
 
@@ -153,6 +153,11 @@ async fn segment_call(app: &App, call: Call, request: Request) -> Result<Respons
     let scope = key.unwrap_or_else(|| Err(no_key()))?;
     submit(app, parsed, Source::Segment, scope).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], "{\"success\":true}").into_response())
+}
+
+/// Answers a POST to `TOUCHES`.
+pub fn take(app: App, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+    Box::pin(async move { touches(&app, request).await.into_response() })
 }
 
 async fn touches(app: &App, request: Request) -> Result<Response, Problem> {
@@ -310,11 +315,11 @@ fn settings_of(key: &str, public_url: &str) -> Json {
 }
 
 /// `Authorization`, Basic or Bearer, or `?writeKey=`.
-fn presented_key(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+fn presented_key<'r>(headers: &'r HeaderMap, query: Option<&'r str>) -> Option<Cow<'r, str>> {
     let in_query = || {
         let mut pairs = query?.split('&');
         let value = pairs.find_map(|pair| pair.strip_prefix("writeKey="))?;
-        Some(value.to_owned())
+        Some(value.into())
     };
     auth::key_text(headers).filter(|text| !text.is_empty()).or_else(in_query)
 }

@@ -5,7 +5,9 @@
 //! `object` only; names are our own and need no escapes. That texts and numbers come out as
 //! `serde_json` reads them is tested against it.
 
+use std::cell::OnceCell;
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 
 use model::decision::Told;
 use model::id::Time;
@@ -30,6 +32,11 @@ impl Out {
         self.text
     }
 
+    /// Bytes so far.
+    pub fn written(&self) -> usize {
+        self.text.len()
+    }
+
     pub fn object(&mut self, fill: impl FnOnce(&mut Out)) {
         self.around('{', '}', fill);
     }
@@ -40,12 +47,34 @@ impl Out {
 
     /// The name of the next value.
     pub fn key(&mut self, name: &'static str) -> &mut Out {
-        self.begin();
-        self.text.push('"');
+        self.text.push_str(if self.comma { ",\"" } else { "\"" });
         self.text.push_str(name);
         self.text.push_str("\":");
         self.comma = false;
         self
+    }
+
+    /// A value, or the fields of an object, that are JSON already.
+    pub fn ready(&mut self, json: &str) {
+        self.begin();
+        self.text.push_str(json);
+    }
+
+    /// JSON that is no whole value: the caller writes what belongs to it, with its commas, and so
+    /// no other is put before what comes next.
+    pub fn raw(&mut self, json: &'static str) {
+        self.text.push_str(json);
+        self.comma = false;
+    }
+
+    /// What was written before, once more.
+    pub fn repeat(&mut self, range: Range<usize>) {
+        self.text.extend_from_within(range);
+    }
+
+    /// The inside of a text, after `raw` has opened it and before it closes it.
+    pub fn inside(&mut self) -> Text<'_> {
+        Text(&mut self.text)
     }
 
     pub fn text(&mut self, text: &str) {
@@ -148,6 +177,21 @@ impl Out {
 }
 
 impl Text<'_> {
+    /// One of our own texts, of which nothing has to be escaped.
+    pub fn plain(&mut self, text: &'static str) {
+        debug_assert_eq!(first_escaped(text.as_bytes()), None, "{text}");
+        self.0.push_str(text);
+    }
+
+    /// What `fill` writes, which is put together the first time only.
+    pub fn again(&mut self, kept: &OnceCell<String>, fill: impl FnOnce(&mut Text<'_>)) {
+        self.0.push_str(kept.get_or_init(|| {
+            let mut text = String::with_capacity(96);
+            fill(&mut Text(&mut text));
+            text
+        }));
+    }
+
     pub fn push(&mut self, text: &str) {
         let mut rest = text;
         while let Some(at) = first_escaped(rest.as_bytes()) {

@@ -183,7 +183,7 @@ fn page_json(
     let bond = standing.person.and_then(|id| state.bond(id, about));
     let journey = state.journey_for(subject.gtin).map(|(_, journey)| &**journey);
     let model = state.model(subject.gtin);
-    let mut decision = deciding::decision_json(state, decided, locale);
+    let mut decision = deciding::decision_json(app, state, decided, locale);
     if let (Some(person), Some(journey), Some(offers)) =
         (person, journey, decision["offers"].as_array_mut())
     {

@@ -31,7 +31,7 @@ pub async fn get(
         return Err(unknown());
     }
     let state = app.engine.state();
-    let mut items = deciding::why_json(&state, &decision, &locale);
+    let mut items = deciding::why_json(&app, &state, &decision, &locale);
     let journey = deciding::journey_of(&state, &decision);
     for item in items.as_array_mut().into_iter().flatten() {
         let mut off = purposes(&item["used"]);

@@ -88,7 +88,7 @@ fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
 async fn whatever_goes_wrong_is_a_problem_and_has_a_name() {
     let scratch = Scratch::new("problems");
     let started = start(scratch.config()).await.expect("it starts");
-    let router = router(started.app.clone(), odd_routes());
+    let router = Ways::new(started.app.clone(), odd_routes()).router;
     for (method, path, size, status, code) in [
         ("GET", "/panics", 0, 500, "internal"),
         ("GET", "/number?a=b", 0, 400, "bad_request"),
@@ -112,7 +112,7 @@ async fn whatever_goes_wrong_is_a_problem_and_has_a_name() {
 async fn other_origins_may_call_with_a_key_and_nothing_else() {
     let scratch = Scratch::new("origins");
     let started = start(scratch.config()).await.expect("it starts");
-    let router = router(started.app.clone(), odd_routes());
+    let router = Ways::new(started.app.clone(), odd_routes()).router;
     let (status, headers, _) = ask(&router, request("OPTIONS", "/takes", "")).await;
     assert_eq!(status, 204);
     assert_eq!(headers["access-control-allow-origin"], "*");
@@ -127,7 +127,7 @@ async fn other_origins_may_call_with_a_key_and_nothing_else() {
 async fn a_request_keeps_its_callers_name_if_it_is_plain() {
     let scratch = Scratch::new("names");
     let started = start(scratch.config()).await.expect("it starts");
-    let router = router(started.app.clone(), odd_routes());
+    let router = Ways::new(started.app.clone(), odd_routes()).router;
     for (given, kept) in [("trace-7", true), ("a b", false), ("<x>", false)] {
         let mut request = request("GET", "/number", "");
         request.headers_mut().insert("x-request-id", given.parse().expect("a header"));
@@ -185,4 +185,12 @@ async fn numbers_are_for_this_machine_or_a_secret_key() {
     let proxied = talk(started.addr, &format!("{head}x-forwarded-for: 10.1.1.1\r\n\r\n")).await;
     assert!(proxied.starts_with("HTTP/1.1 401"), "{proxied}");
     started.stop().await.expect("it stops");
+}
+
+#[test]
+fn what_goes_past_the_router_is_in_the_table() {
+    let routes = routes(Arc::new(DiskNumbers::default));
+    for (path, _) in SHORT {
+        assert!(routes.iter().any(|own| own.path == path && own.method == "post"), "{path}");
+    }
 }
