@@ -372,6 +372,14 @@ impl Items {
     }
 
     fn write(&self, out: &mut Writer) {
+        // Many items use the same facts: each is put into bytes once.
+        let mut facts = Writer::onto(Vec::with_capacity(self.text.len() + 4 * self.facts.len()));
+        let mut ends = Vec::with_capacity(self.facts.len());
+        for (name, told) in self.facts() {
+            facts.text(name);
+            told.write(&mut facts);
+            ends.push(facts.as_bytes().len());
+        }
         out.uint(self.rows.len() as u64);
         for item in self {
             out.u8(item.what as u8);
@@ -381,9 +389,9 @@ impl Items {
                 out.text(detail);
             }
             out.uint(item.used.len() as u64);
-            for (name, told) in item.used.iter() {
-                out.text(name);
-                told.write(out);
+            for place in item.used.places().iter().map(|place| *place as usize) {
+                let from = place.checked_sub(1).map_or(0, |before| ends[before]);
+                out.raw(&facts.as_bytes()[from..ends[place]]);
             }
         }
     }

@@ -270,8 +270,8 @@ struct Ways {
 /// What answers a POST to a path.
 type Short = fn(App, Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// What is called thousands of times a second goes past the router, which costs more boxes and
-/// copies than the rest of the library; all else that requests pass, they pass too.
+/// What is called thousands of times a second goes past the router, which boxes and copies a
+/// request several times; all else that requests pass, these pass too.
 const SHORT: [(&str, Short); 2] = [
     (crate::api::DECISIONS, crate::api::decide),
     (crate::ingest::routes::TOUCHES, crate::ingest::routes::take),
