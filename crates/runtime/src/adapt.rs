@@ -17,7 +17,7 @@ use crate::core::OpenError;
 
 /// Entries that go from the thread that decodes to the one that folds at once, and how many such
 /// batches may wait. A log with less than a batch is read without a second thread.
-const BATCH: usize = 1_024;
+const BATCH: usize = 4_096;
 const BATCHES_AHEAD: usize = 4;
 
 pub struct StoreBacking<S>(pub Arc<S>);

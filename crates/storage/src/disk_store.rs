@@ -141,12 +141,14 @@ impl Store for DiskStore {
 
     fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         let is_hot = |at: &usize| self.inner.is_hot(keys[*at]);
-        let (hot, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(is_hot);
+        let (hot, mut others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(is_hot);
         let hot_keys: Vec<&[u8]> = hot.iter().map(|at| keys[*at]).collect();
         let mut values = vec![None; keys.len()];
         for (at, value) in hot.into_iter().zip(self.inner.hot.get_many(&hot_keys)?) {
             values[at] = value;
         }
+        // Neighbours lie in one block of the tree.
+        others.sort_unstable_by_key(|at| keys[*at]);
         for at in others {
             values[at] = self.inner.tree.get(keys[at])?;
         }
@@ -259,19 +261,22 @@ impl Inner {
     }
 
     fn write_both(&self, batch: &Rows, clean: Clean) -> Result<Vec<Gone<File>>, StorageError> {
-        let hot = batch.iter().filter(|(key, _)| self.is_hot(key));
-        let written = self.hot.write(hot, clean)?;
+        let hot = || batch.iter().filter(|(key, _)| self.is_hot(key));
+        let written = self.hot.write(hot(), clean)?;
+        let keys: Vec<&[u8]> = hot().map(|(key, _)| key).collect();
+        let mut contained = self.hot.contains(&keys).into_iter();
         let (mut others, mut deletes) = (Rows::new(), false);
         for (key, value) in batch.iter() {
+            // One that was deleted in this batch is new as well.
+            let is_old = self.is_hot(key) && contained.next() == Some(true) && !deletes;
             match value {
                 None => {
                     others.delete(key);
                     deletes = true;
                 }
-                Some(value) if !self.is_hot(key) => others.put(key, value),
-                // One that was deleted in this batch is new as well.
-                Some(_) if deletes || !self.hot.contains(key) => others.put(key, []),
-                Some(_) => {}
+                Some(_) if is_old => {}
+                Some(_) if self.is_hot(key) => others.put(key, []),
+                Some(value) => others.put(key, value),
             }
         }
         let hot_rows = written.len();

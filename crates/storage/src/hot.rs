@@ -38,6 +38,8 @@ const WRITE_BYTES: usize = (1 << 20) >> SHRUNK;
 const SYNC_BYTES: u64 = (8 << 20) >> SHRUNK;
 /// So much may be out of date without anybody cleaning, beside as much as counts.
 const SLACK_BYTES: u64 = (64 << 20) >> SHRUNK;
+/// So many ids are looked up at once.
+const NEAR_ROWS: usize = 64;
 /// Rows with less than this between them are read at once, up to so many bytes.
 const GAP_BYTES: u64 = 2 << 10;
 const RUN_BYTES: u64 = 256 << 10;
@@ -308,8 +310,18 @@ impl<D: Disk> Hot<D> {
         part.find(hash, |own| own.id() == id).map(Entry::place)
     }
 
-    pub fn contains(&self, key: &[u8]) -> bool {
-        self.place(&self.id(key)).is_some()
+    /// Which of these keys have rows.
+    pub fn contains(&self, keys: &[&[u8]]) -> Vec<bool> {
+        let ids: Vec<(Id, usize)> =
+            keys.iter().enumerate().map(|(at, key)| (self.id(key), at)).collect();
+        let mut contained = vec![false; keys.len()];
+        for (number, ids) in by_part(&ids, |(id, _)| id).iter().enumerate() {
+            let part = reading(&self.index[number]);
+            for ((id, at), hash) in ids {
+                contained[*at] = part.find(*hash, |own| own.id() == id).is_some();
+            }
+        }
+        contained
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
@@ -384,17 +396,20 @@ impl<D: Disk> Hot<D> {
         writing(&self.files).extend(new);
         full.iter().for_each(|(file, end)| file.end.store(*end, Ordering::Relaxed));
         let files = reading(&self.files).clone();
-        for change in &changes {
-            let hash = hash(&change.id);
-            let place = change.place.map(|(place, _)| place);
-            let before = replace(&mut writing(&self.index[part_of(hash)]), hash, change.id, place);
-            if let Some(before) = before
-                && let Some(file) = files.get(&before.file())
-            {
-                file.dies(before);
-            }
-            if let Some((place, len)) = change.place {
-                files[&place.file()].live.fetch_add(len, Ordering::Relaxed);
+        // Part by part: one part's table stays near the processor.
+        for (number, changes) in by_part(&changes, |change| &change.id).iter().enumerate() {
+            let mut part = writing(&self.index[number]);
+            for (change, hash) in changes {
+                let place = change.place.map(|(place, _)| place);
+                let before = replace(&mut part, *hash, change.id, place);
+                if let Some(before) = before
+                    && let Some(file) = files.get(&before.file())
+                {
+                    file.dies(before);
+                }
+                if let Some((place, len)) = change.place {
+                    files[&place.file()].live.fetch_add(len, Ordering::Relaxed);
+                }
             }
         }
         if let Some(file) = files.get(&position.last) {
@@ -867,19 +882,21 @@ fn index_of<F: DiskFile>(
         let part = || HashTable::with_capacity(rows / PARTS / 2);
         let mut parts: Vec<HashTable<Entry>> = (0..PARTS / 2).map(|_| part()).collect();
         for (number, table) in tables {
-            for row in table {
-                let hash = hash(&row.id);
-                let part = part_of(hash);
-                if part % 2 != odd {
-                    continue;
-                }
-                let len = u64::from(row.len);
-                let place = (!row.deleted).then(|| Place::new(*number, row.at, len));
-                if place.is_some() {
-                    files[number].live.fetch_add(len, Ordering::Relaxed);
-                }
-                if let Some(before) = replace(&mut parts[part / 2], hash, row.id, place) {
-                    files[&before.file()].dies(before);
+            for some in table.chunks(NEAR_ROWS) {
+                let hashes = some.iter().map(|row| hash(&row.id));
+                let own: Vec<(&TableRow, u64)> =
+                    some.iter().zip(hashes).filter(|(_, hash)| part_of(*hash) % 2 == odd).collect();
+                near(own.iter().map(|(row, hash)| (&parts[part_of(*hash) / 2], &row.id, *hash)));
+                for (row, hash) in own {
+                    let len = u64::from(row.len);
+                    let place = (!row.deleted).then(|| Place::new(*number, row.at, len));
+                    if place.is_some() {
+                        files[number].live.fetch_add(len, Ordering::Relaxed);
+                    }
+                    let part = &mut parts[part_of(hash) / 2];
+                    if let Some(before) = replace(part, hash, row.id, place) {
+                        files[&before.file()].dies(before);
+                    }
                 }
             }
         }
@@ -890,6 +907,23 @@ fn index_of<F: DiskFile>(
         (half_of(0), odd.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     even.into_iter().zip(odd).flat_map(|(even, odd)| [even, odd]).map(RwLock::new).collect()
+}
+
+/// In their order, for each part of the index, with their hashes.
+fn by_part<T>(all: &[T], id: impl Fn(&T) -> &Id) -> Vec<Vec<(&T, u64)>> {
+    let mut parts: Vec<Vec<(&T, u64)>> = (0..PARTS).map(|_| Vec::new()).collect();
+    for own in all {
+        let hash = hash(id(own));
+        parts[part_of(hash)].push((own, hash));
+    }
+    parts
+}
+
+/// Looks ids up without using what is found: so the processor waits for many places of the memory at
+/// once, and finds them near when it comes to one after the other.
+fn near<'a>(ids: impl Iterator<Item = (&'a HashTable<Entry>, &'a Id, u64)>) {
+    let found = ids.filter(|(part, id, hash)| part.find(*hash, |own| own.id() == *id).is_some());
+    std::hint::black_box(found.count());
 }
 
 /// Leads an id elsewhere, or nowhere; gives where it led.
