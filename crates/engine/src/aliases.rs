@@ -9,10 +9,10 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use model::alias::Alias;
 use model::bytes::{Reader, Rows, Writer};
-use model::id::PersonId;
+use model::id::{Digest, PersonId};
 
 use crate::keys;
-use crate::table::{Backing, FixedSet, Warmed, is_empty};
+use crate::table::{Backing, FixedSet, is_empty};
 
 const PARTS: usize = 256;
 
@@ -77,7 +77,11 @@ pub(crate) struct Aliases {
 }
 
 pub(crate) fn name_of(alias: &Alias) -> Name {
-    alias.digest().0.to_be_bytes()[..12].try_into().expect("a digest has sixteen bytes")
+    name_in(alias.digest())
+}
+
+pub(crate) fn name_in(digest: Digest) -> Name {
+    digest.0.to_be_bytes()[..12].try_into().expect("a digest has sixteen bytes")
 }
 
 /// Digests are spread evenly, so their own bits serve.
@@ -131,7 +135,14 @@ impl Aliases {
 
     /// Takes in a row that was read from the store without holding the state.
     pub fn supply(&mut self, name: &Name, bytes: &[u8]) {
-        if let (true, Some(person)) = (self.is_away(name), person_in(bytes)) {
+        if let Some(person) = person_in(bytes) {
+            self.supply_of(name, person);
+        }
+    }
+
+    /// The same, from the person's row.
+    pub fn supply_of(&mut self, name: &Name, person: PersonId) {
+        if self.is_away(name) {
             self.put(Entry::new(*name, person, 0));
         }
     }
@@ -225,6 +236,18 @@ impl Aliases {
         self.count -= before - part.entries.len();
     }
 
+    /// As [`crate::table::Warmed::all_supplied`].
+    pub fn all_supplied(&mut self) {
+        if !self.left {
+            self.parts.iter_mut().for_each(|part| part.complete = true);
+        }
+    }
+
+    pub fn bytes_here(&self) -> usize {
+        let room: usize = self.parts.iter().map(|part| part.entries.capacity()).sum();
+        room * 8 / 7 * (size_of::<Entry>() + 1)
+    }
+
     pub fn hash_into(&self, add: &mut dyn FnMut(&[u8], &[u8])) {
         let mut all: std::collections::BTreeMap<Name, PersonId> = Default::default();
         if let Some(backing) = &self.backing {
@@ -243,23 +266,6 @@ impl Aliases {
             out.uint(person.0);
             add(&row(&name), out.as_bytes());
         }
-    }
-}
-
-impl Warmed for Aliases {
-    fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
-        self.supply(&row_key[1..].try_into().expect("keys are ours"), bytes);
-    }
-
-    fn all_supplied(&mut self) {
-        if !self.left {
-            self.parts.iter_mut().for_each(|part| part.complete = true);
-        }
-    }
-
-    fn bytes_here(&self) -> usize {
-        let room: usize = self.parts.iter().map(|part| part.entries.capacity()).sum();
-        room * 8 / 7 * (size_of::<Entry>() + 1)
     }
 }
 

@@ -4,18 +4,21 @@
 //! Looking also brings what *is* in memory near the processor: here one record does not wait for
 //! the one before, as it does in the fold.
 
+use model::bytes::Reader;
 use model::entry::Body;
 use model::gs1::Subject;
 use model::id::PersonId;
 use model::touch::Touch;
 
-use crate::aliases::{Name, name_of, row};
+use crate::aliases::{Aliases, Name, name_in, name_of, row};
 use crate::keys;
+use crate::record::Person;
 use crate::state::{State, seen_key};
 use crate::table::{Key, Record, Spot, Table, Warmed, row_key};
 
-/// The tables that are brought into memory after a start, as far as it reaches.
-pub const WARMED: [u8; 3] = [keys::ALIAS, keys::PERSON, keys::PRODUCT];
+/// The tables that are brought into memory after a start, as far as it reaches. A person's row has
+/// their names, so the table of names need not be read.
+pub const WARMED: [u8; 2] = keys::HOT;
 
 /// Rows to read from the store.
 #[derive(Default)]
@@ -67,6 +70,39 @@ impl Away {
     }
 }
 
+/// Takes in persons with the names that lead to them.
+struct Persons<'a> {
+    persons: &'a mut Table<PersonId, Person>,
+    aliases: &'a mut Aliases,
+    /// One after the other, in the same memory.
+    read: Person,
+}
+
+impl Warmed for Persons<'_> {
+    fn supply_rows(&mut self, rows: &[(&[u8], &[u8])]) {
+        self.persons.supply_rows(rows);
+        let mut names: Vec<(Name, PersonId)> = Vec::with_capacity(2 * rows.len());
+        for (key, bytes) in rows {
+            let id = PersonId::read(&mut Reader::new(&key[1..])).expect("keys are ours");
+            let read = self.read.read_again(&mut Reader::new(bytes));
+            read.unwrap_or_else(|corrupt| panic!("a stored person: {corrupt}"));
+            self.read.each_name(&mut |digest| names.push((name_in(digest), id)));
+        }
+        let here = names.iter().filter(|(name, _)| self.aliases.here(name).is_some());
+        std::hint::black_box(here.count());
+        names.iter().for_each(|(name, id)| self.aliases.supply_of(name, *id));
+    }
+
+    fn all_supplied(&mut self) {
+        self.persons.all_supplied();
+        self.aliases.all_supplied();
+    }
+
+    fn bytes_here(&self) -> usize {
+        self.persons.bytes_here() + self.aliases.bytes_here()
+    }
+}
+
 impl State {
     /// What these entries will ask for first. Persons that only an alias in the store leads to are
     /// found in a second round.
@@ -101,8 +137,13 @@ impl State {
 
     /// The tables of [`WARMED`], in that order. Only whoever also folds may supply them, with rows
     /// read since the last entry.
-    pub fn warmed(&mut self) -> [&mut dyn Warmed; WARMED.len()] {
-        [&mut self.aliases, &mut self.persons, &mut self.products]
+    pub fn warmed(&mut self) -> [Box<dyn Warmed + '_>; WARMED.len()] {
+        let persons = Persons {
+            persons: &mut self.persons,
+            aliases: &mut self.aliases,
+            read: Person::default(),
+        };
+        [Box::new(persons), Box::new(&mut self.products)]
     }
 
     /// Takes in the rows that were read, in the order of the keys.

@@ -1,11 +1,11 @@
 //! The records of the state and their byte forms: persons, bonds, products, grants, referrals,
 //! receipts. Each begins with its version number.
 
-use model::alias::Alias;
+use model::alias::{Alias, AliasKind};
 use model::bytes::{Corrupt, Reader, Writer};
 use model::entry::{Key as ApiKey, Seq};
 use model::gs1::{Gtin, Subject};
-use model::id::{PersonId, Time};
+use model::id::{Digest, PersonId, Time};
 use model::things;
 use model::touch::{Channel, Money, read_subject, write_subject};
 use model::value::Map;
@@ -305,6 +305,13 @@ impl Person {
     pub fn is_known(&self) -> bool {
         let any = || self.aliases.iter().any(|known| known.alias.kind.is_known());
         self.aliases.written(is_known_in).unwrap_or_else(any)
+    }
+
+    /// Hands out the digest of each name.
+    pub(crate) fn each_name(&self, each: &mut dyn FnMut(Digest)) {
+        if self.aliases.written(|names| each_name_in(names, each)).is_none() {
+            self.aliases.iter().for_each(|known| each(known.alias.digest()));
+        }
     }
 
     pub fn consent(&self, purpose: &str) -> Option<&Consent> {
@@ -664,17 +671,30 @@ impl Record for Vec<Known> {
 /// Whether one of these written names says who it is.
 fn is_known_in(names: &mut Reader<'_>) -> Result<bool, Corrupt> {
     for _ in 0..names.len()? {
-        let (kind, _) = Alias::read_past(names)?;
-        if kind.is_known() {
+        if read_past_known(names)?.0.is_known() {
             return Ok(true);
-        }
-        names.int()?;
-        names.int()?;
-        if names.uint()? == 2 {
-            Alias::read_past(names)?;
         }
     }
     Ok(false)
+}
+
+fn each_name_in(names: &mut Reader<'_>, each: &mut dyn FnMut(Digest)) -> Result<(), Corrupt> {
+    for _ in 0..names.len()? {
+        let (kind, value) = read_past_known(names)?;
+        each(Alias::digest_of(kind, value));
+    }
+    Ok(())
+}
+
+/// A written name's kind and value.
+fn read_past_known<'a>(names: &mut Reader<'a>) -> Result<(AliasKind, &'a [u8]), Corrupt> {
+    let name = Alias::read_past(names)?;
+    names.int()?;
+    names.int()?;
+    if names.uint()? == 2 {
+        Alias::read_past(names)?;
+    }
+    Ok(name)
 }
 
 impl Part for Vec<Known> {

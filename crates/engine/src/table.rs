@@ -58,7 +58,8 @@ pub trait Backing: Send + Sync {
 
 /// A table that takes in rows of the store before anybody asks for them.
 pub trait Warmed: Send {
-    fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]);
+    /// Some keys with their rows; the more at once, the less each waits for the memory.
+    fn supply_rows(&mut self, rows: &[(&[u8], &[u8])]);
     /// All rows of the store were supplied since the start: unless some have left again, a miss
     /// need not ask the store any more.
     fn all_supplied(&mut self);
@@ -736,10 +737,28 @@ impl<K: Key, V: Record> Table<K, V> {
     }
 }
 
+impl<T: Warmed> Warmed for &mut T {
+    fn supply_rows(&mut self, rows: &[(&[u8], &[u8])]) {
+        (**self).supply_rows(rows);
+    }
+
+    fn all_supplied(&mut self) {
+        (**self).all_supplied();
+    }
+
+    fn bytes_here(&self) -> usize {
+        (**self).bytes_here()
+    }
+}
+
 impl<K: Key + Send, V: Record + Send> Warmed for Table<K, V> {
-    fn supply_row(&mut self, row_key: &[u8], bytes: &[u8]) {
-        let key = K::read(&mut Reader::new(&row_key[1..])).expect("keys are ours");
-        self.supply(&key, bytes);
+    fn supply_rows(&mut self, rows: &[(&[u8], &[u8])]) {
+        let key = |row: &[u8]| K::read(&mut Reader::new(&row[1..])).expect("keys are ours");
+        let keys: Vec<K> = rows.iter().map(|(row, _)| key(row)).collect();
+        // As in [`crate::away`]: all of them are waited for at once.
+        let here = keys.iter().filter(|key| self.spot(key).is_some());
+        std::hint::black_box(here.count());
+        keys.iter().zip(rows).for_each(|(key, (_, bytes))| self.supply(key, bytes));
     }
 
     fn all_supplied(&mut self) {

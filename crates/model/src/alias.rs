@@ -159,8 +159,12 @@ impl Alias {
     }
 
     pub fn digest(&self) -> Digest {
-        let digest = || Digest::of(&[b"alias", &[self.kind as u8], self.value.as_bytes()]);
-        *self.digest.get_or_init(digest)
+        *self.digest.get_or_init(|| Alias::digest_of(self.kind, self.value.as_bytes()))
+    }
+
+    /// The digest of an alias with this kind and value.
+    pub fn digest_of(kind: AliasKind, value: &[u8]) -> Digest {
+        Digest::of(&[b"alias", &[kind as u8], value])
     }
 
     /// The kind's number in the low three bits of a byte; above it the value's length, 0 when that

@@ -137,7 +137,7 @@ fn store_bytes(core: &Real) -> u64 {
 fn open(folder: &Path, memory: usize) -> (DataDir, Real) {
     let data = DataDir::open(folder).expect("a folder");
     let store = DiskStore::open(data.store_folder(), 256 << 20, &engine::HOT).expect("a store");
-    let options = Options { log: LogOptions::default(), memory };
+    let options = Options { memory, ..Options::default() };
     let (core, opened) = Core::open(data.log_disk(), Arc::new(store), options).expect("it opens");
     println!("opened: {opened:?}");
     (data, core)

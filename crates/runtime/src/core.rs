@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use engine::table::FixedSet;
-use engine::{Away, Change, Effects, EntryRef, Send, State};
+use engine::{Away, Change, Effects, EntryRef, Send, State, Warmed};
 use model::bytes::{Rows, Writer};
 use model::entry::{Body, Entry, Seq};
 use model::id::{Digest, Time};
@@ -307,22 +307,21 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         }
         let from =
             if self.warming.from.is_empty() { vec![*table] } else { self.warming.from.clone() };
-        let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(count);
+        let mut rows = Rows::new();
         self.store.scan(&from, &[*table + 1], false, &mut |key, value| {
-            rows.push((key.to_vec(), value.to_vec()));
+            rows.put(key, value);
             if rows.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let mut state = self.state.write();
         let mut tables = state.warmed();
         let own = &mut tables[self.warming.table];
-        rows.iter().for_each(|(key, value)| own.supply_row(key, value));
-        if rows.len() < count {
-            own.all_supplied();
-            self.warming = Warming { table: self.warming.table + 1, from: Vec::new() };
-        } else {
-            let mut next = rows.pop().expect("as many as asked").0;
-            next.push(0);
-            self.warming.from = next;
+        supply(&mut **own, &rows);
+        match rows.iter().last().filter(|_| rows.len() == count) {
+            Some((last, _)) => self.warming.from = [last, &[0]].concat(),
+            None => {
+                own.all_supplied();
+                self.warming = Warming { table: self.warming.table + 1, from: Vec::new() };
+            }
         }
         Ok(())
     }
@@ -395,6 +394,12 @@ impl<D: Disk, S: Store> Folding<'_, D, S> {
             self.state.write().supply(&away, rows);
         }
     }
+}
+
+fn supply(table: &mut dyn Warmed, rows: &Rows) {
+    let rows: Vec<(&[u8], &[u8])> =
+        rows.iter().map(|(key, value)| (key, value.unwrap_or_default())).collect();
+    rows.chunks(FOLD_AT_ONCE).for_each(|some| table.supply_rows(some));
 }
 
 /// The rows that are away; many are read by two threads, every other one by each: rows of one table

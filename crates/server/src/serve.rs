@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use model::entry::{Body as EntryBody, Key, KeyScope};
 use model::limits;
 use runtime::{Core, OpenError, Opened, Options, Pace};
-use storage::{DataDir, DiskStore, LogOptions, StorageError};
+use storage::{DataDir, DiskStore, StorageError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -101,7 +101,7 @@ pub fn open_folder(config: &Config) -> Result<Folder, StartError> {
     let data = Arc::new(DataDir::open(&config.data).map_err(StartError::Storage)?);
     let store = DiskStore::open(data.store_folder(), config.cache_bytes(), &engine::HOT);
     let store = Arc::new(store.map_err(StartError::Storage)?);
-    let options = Options { log: LogOptions::default(), memory: config.memory_bytes() };
+    let options = Options { memory: config.memory_bytes(), ..Options::default() };
     let opened = Core::open(data.log_disk(), store.clone(), options);
     let (core, opened) = opened.map_err(StartError::Open)?;
     Ok(Folder { data, store, core, opened })

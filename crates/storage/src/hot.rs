@@ -38,8 +38,6 @@ const WRITE_BYTES: usize = (1 << 20) >> SHRUNK;
 const SYNC_BYTES: u64 = (8 << 20) >> SHRUNK;
 /// So much may be out of date without anybody cleaning, beside as much as counts.
 const SLACK_BYTES: u64 = (64 << 20) >> SHRUNK;
-/// So many ids are looked up at once.
-const NEAR_ROWS: usize = 64;
 /// Rows with less than this between them are read at once, up to so many bytes.
 const GAP_BYTES: u64 = 2 << 10;
 const RUN_BYTES: u64 = 256 << 10;
@@ -292,7 +290,8 @@ impl<D: Disk> Hot<D> {
             files.insert(number, Arc::new(file));
             tables.push((number, table));
         }
-        let index = index_of(&tables, &files);
+        let in_order: Vec<_> = files.values().cloned().collect();
+        let index = index_of(&tables, &in_order);
         let table = tables.pop().map(|(_, table)| table).unwrap_or_default();
         // Before the first file there is nothing that could take a row.
         let is_full = at.is_none();
@@ -352,11 +351,9 @@ impl<D: Disk> Hot<D> {
                 }
                 continue;
             };
-            let last = run.last().expect("a run has rows").0;
-            let len = last.at() + file.len_of(last)? - first.at();
-            let bytes = file.read(first.at(), len as usize)?;
+            let bytes = file.read_run(run)?;
             for (place, number) in run {
-                let own = bytes.get((place.at() - first.at()) as usize..).unwrap_or_default();
+                let own = &bytes[(place.at() - first.at()) as usize..];
                 values[*number] = file.value(own, place.at(), keys[*number])?;
             }
         }
@@ -769,6 +766,17 @@ impl<F: DiskFile> RowFile<F> {
         Ok((row.key == key).then(|| row.value.to_vec()))
     }
 
+    /// All bytes from the first row of a run to the end of the last.
+    fn read_run(&self, run: &[(Place, usize)]) -> Result<Vec<u8>, StorageError> {
+        let (first, last) = (run[0].0, run[run.len() - 1].0);
+        let len = last.at() + self.len_of(last)? - first.at();
+        let bytes = self.read(first.at(), len as usize)?;
+        if (bytes.len() as u64) < len {
+            return Err(self.damaged(last.at()));
+        }
+        Ok(bytes)
+    }
+
     /// How long a row is, up to the next.
     fn len_of(&self, place: Place) -> Result<u64, StorageError> {
         if !place.is_long() {
@@ -779,10 +787,15 @@ impl<F: DiskFile> RowFile<F> {
         Ok(u64::from(half(len)).next_multiple_of(UNIT))
     }
 
+    /// The same; 0 if it cannot be read.
+    fn len_known(&self, place: Place) -> u64 {
+        self.len_of(place).unwrap_or(0)
+    }
+
     /// The row there counts no more.
     fn dies(&self, place: Place) {
         // A row that cannot be read any more only makes the sum less exact.
-        self.live.fetch_sub(self.len_of(place).unwrap_or(0), Ordering::Relaxed);
+        self.live.fetch_sub(self.len_known(place), Ordering::Relaxed);
     }
 
     /// The bytes of all rows, and the table. For all but the last file.
@@ -875,32 +888,43 @@ fn open_file<D: Disk>(
 /// The index over all files, made by two threads: the parts with even and with odd numbers.
 fn index_of<F: DiskFile>(
     tables: &[(u32, Vec<TableRow>)],
-    files: &BTreeMap<u32, Arc<RowFile<F>>>,
+    files: &[Arc<RowFile<F>>],
 ) -> Vec<RwLock<HashTable<Entry>>> {
     let rows: usize = tables.iter().map(|(_, table)| table.len()).sum();
+    let first = tables.first().map_or(0, |(number, _)| *number);
     let half_of = |odd: usize| {
-        let part = || HashTable::with_capacity(rows / PARTS / 2);
-        let mut parts: Vec<HashTable<Entry>> = (0..PARTS / 2).map(|_| part()).collect();
+        // Part by part: one part's table stays near the processor.
+        let mut parts: Vec<Vec<(&TableRow, u32, u64)>> =
+            (0..PARTS / 2).map(|_| Vec::with_capacity(rows / PARTS * 9 / 8)).collect();
         for (number, table) in tables {
-            for some in table.chunks(NEAR_ROWS) {
-                let hashes = some.iter().map(|row| hash(&row.id));
-                let own: Vec<(&TableRow, u64)> =
-                    some.iter().zip(hashes).filter(|(_, hash)| part_of(*hash) % 2 == odd).collect();
-                near(own.iter().map(|(row, hash)| (&parts[part_of(*hash) / 2], &row.id, *hash)));
-                for (row, hash) in own {
-                    let len = u64::from(row.len);
-                    let place = (!row.deleted).then(|| Place::new(*number, row.at, len));
-                    if place.is_some() {
-                        files[number].live.fetch_add(len, Ordering::Relaxed);
-                    }
-                    let part = &mut parts[part_of(hash) / 2];
-                    if let Some(before) = replace(part, hash, row.id, place) {
-                        files[&before.file()].dies(before);
-                    }
+            for row in table {
+                let hash = hash(&row.id);
+                if part_of(hash) % 2 == odd {
+                    parts[part_of(hash) / 2].push((row, *number - first, hash));
                 }
             }
         }
-        parts
+        // By the number of the file.
+        let mut live: Vec<i64> = vec![0; tables.len()];
+        let index = parts.into_iter().map(|rows| {
+            let mut part = HashTable::with_capacity(rows.len() / 2);
+            for (row, file, hash) in rows {
+                let len = u64::from(row.len);
+                let place = (!row.deleted).then(|| Place::new(first + file, row.at, len));
+                live[file as usize] += place.map_or(0, |_| len as i64);
+                if let Some(before) = replace(&mut part, hash, row.id, place) {
+                    let file = (before.file() - first) as usize;
+                    live[file] -= files[file].len_known(before) as i64;
+                }
+            }
+            part
+        });
+        let index: Vec<HashTable<Entry>> = index.collect();
+        for (file, live) in files.iter().zip(live) {
+            // Each of the two adds what it found, which may be less than nothing for one of them.
+            file.live.fetch_add(live as u64, Ordering::Relaxed);
+        }
+        index
     };
     let (even, odd) = std::thread::scope(|scope| {
         let odd = scope.spawn(|| half_of(1));
@@ -917,13 +941,6 @@ fn by_part<T>(all: &[T], id: impl Fn(&T) -> &Id) -> Vec<Vec<(&T, u64)>> {
         parts[part_of(hash)].push((own, hash));
     }
     parts
-}
-
-/// Looks ids up without using what is found: so the processor waits for many places of the memory at
-/// once, and finds them near when it comes to one after the other.
-fn near<'a>(ids: impl Iterator<Item = (&'a HashTable<Entry>, &'a Id, u64)>) {
-    let found = ids.filter(|(part, id, hash)| part.find(*hash, |own| own.id() == *id).is_some());
-    std::hint::black_box(found.count());
 }
 
 /// Leads an id elsewhere, or nowhere; gives where it led.

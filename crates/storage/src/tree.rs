@@ -229,17 +229,27 @@ impl Inner {
     /// Writes the batch into new tables and puts them into the manifest. The caller holds `commit`.
     fn write(&self, batch: &Rows) -> Result<(), StorageError> {
         let number = self.numbers.next();
-        let items = batch.sorted().map(|(key, value)| {
+        let rows: Vec<(&[u8], Option<&[u8]>)> = batch.sorted().collect();
+        let item = |(key, value): &(&[u8], Option<&[u8]>)| {
             Ok(match value {
-                Some(value) => InternalValue::from_components(key, value, number, ValueType::Value),
-                None => InternalValue::new_tombstone(key, number),
+                Some(value) => {
+                    InternalValue::from_components(*key, *value, number, ValueType::Value)
+                }
+                None => InternalValue::new_tombstone(*key, number),
             })
+        };
+        // Keys between which many others may lie go to tables of their own: whoever looks for one of
+        // those others then sees at once that it is not here.
+        let apart = |a: &(&[u8], Option<&[u8]>), b: &(&[u8], Option<&[u8]>)| b.0[0] - a.0[0] <= 1;
+        let mut tables = Vec::new();
+        let mut flushed = rows.chunk_by(apart).map(|some| {
+            let flushed = self.tree.flush_to_tables(some.iter().map(item))?;
+            tables.extend(flushed.into_iter().flat_map(|(tables, _)| tables));
+            Ok(())
         });
-        let flushed = self.tree.flush_to_tables(items);
-        let registered = flushed.and_then(|flushed| match flushed {
-            Some((tables, _)) => self.tree.register_tables(&tables, None, None, &[], ALL_OLDER),
-            None => Ok(()),
-        });
+        let registered = flushed
+            .try_for_each(|done: lsm_tree::Result<()>| done)
+            .and_then(|()| self.tree.register_tables(&tables, None, None, &[], ALL_OLDER));
         registered.map_err(|e| error(&self.folder, "commit", e))?;
         let mut work = lock(&self.work);
         (work.pending, work.unpurged) = (true, true);
