@@ -275,7 +275,7 @@ pub(crate) fn row(name: &Name) -> [u8; 13] {
     key
 }
 
-fn person_in(bytes: &[u8]) -> Option<PersonId> {
+pub(crate) fn person_in(bytes: &[u8]) -> Option<PersonId> {
     let mut input = Reader::new(bytes);
     match input.u8() {
         Ok(1) => input.uint().ok().map(PersonId),

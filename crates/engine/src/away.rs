@@ -10,7 +10,7 @@ use model::gs1::Subject;
 use model::id::PersonId;
 use model::touch::Touch;
 
-use crate::aliases::{Aliases, Name, name_in, name_of, row};
+use crate::aliases::{Aliases, Name, name_in, name_of, person_in, row};
 use crate::keys;
 use crate::record::Person;
 use crate::state::{State, seen_key};
@@ -37,6 +37,35 @@ enum What {
 }
 
 impl Away {
+    /// All names and units of these entries, wherever they are: for whoever reads ahead of the fold
+    /// and cannot ask the state.
+    pub fn of<'a>(bodies: impl Iterator<Item = &'a Body>) -> Away {
+        let mut rows = Vec::new();
+        for touch in bodies.filter_map(Body::as_touch) {
+            let names = touch.aliases.iter().map(name_of);
+            rows.extend(names.map(|name| (What::Alias(name), row(&name).to_vec())));
+            let units = touch.products.iter().filter(|subject| subject.is_unit());
+            rows.extend(units.map(|unit| (What::Product(*unit), row_key(keys::PRODUCT, unit))));
+        }
+        Away::once(rows)
+    }
+
+    /// The persons that the names among these rows lead to.
+    pub fn persons(&self, rows: &[Option<Vec<u8>>]) -> Away {
+        let names = self.rows.iter().zip(rows).filter_map(|((what, _), row)| match what {
+            What::Alias(_) => person_in(row.as_ref()?),
+            _ => None,
+        });
+        let rows = names.map(|id| (What::Person(id), row_key(keys::PERSON, &id))).collect();
+        Away::once(rows)
+    }
+
+    fn once(mut rows: Vec<(What, Vec<u8>)>) -> Away {
+        rows.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
+        rows.dedup_by(|(_, a), (_, b)| a == b);
+        Away { rows, near: 0 }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -66,15 +66,18 @@ pub fn decode(record: &Record<'_>) -> Result<Entry, Corrupt> {
     Ok(Entry { seq: record.seq, time, body })
 }
 
-/// Hands out every entry from `from` on, in order, some at once. A thread of its own reads and
-/// decodes ahead, and takes them apart afterwards, so that a replay takes no longer than its fold.
-pub fn read_ahead<D: Disk>(
+/// Hands out every entry from `from` on, in order, some at once, with what `ask` found for them. A
+/// thread of its own reads, decodes and asks ahead, and takes them apart afterwards, so that a
+/// replay takes no longer than its fold.
+pub fn read_ahead<D: Disk, A: Send>(
     reader: &LogReader<D>,
     from: Seq,
-    mut each: impl FnMut(&[Entry]),
+    ask: impl Fn(&[Entry]) -> A + Sync,
+    mut each: impl FnMut(&[Entry], A),
 ) -> Result<(), OpenError> {
-    let (full, batches) = sync_channel::<Vec<Entry>>(BATCHES_AHEAD);
+    let (full, batches) = sync_channel::<(Vec<Entry>, A)>(BATCHES_AHEAD);
     let (back, empty) = channel::<Vec<Entry>>();
+    let ask = &ask;
     std::thread::scope(|scope| {
         let ahead = scope.spawn(move || {
             let mut batch = Vec::with_capacity(BATCH);
@@ -88,18 +91,21 @@ pub fn read_ahead<D: Disk>(
                 }
                 let mut next = empty.try_recv().unwrap_or_default();
                 next.clear();
-                match full.send(std::mem::replace(&mut batch, next)) {
+                let batch = std::mem::replace(&mut batch, next);
+                let found = ask(&batch);
+                match full.send((batch, found)) {
                     Ok(()) => ControlFlow::Continue(()),
                     // The fold panicked: nobody takes more.
                     Err(_) => ControlFlow::Break(()),
                 }
             });
             // What was read before an error is handed out, too; the caller hears of it afterwards.
-            let _ = full.send(batch);
+            let found = ask(&batch);
+            let _ = full.send((batch, found));
             read
         });
-        for batch in batches {
-            each(&batch);
+        for (batch, found) in batches {
+            each(&batch, found);
             // The reader may be done already.
             let _ = back.send(batch);
         }
@@ -203,13 +209,23 @@ mod tests {
         let reader = log.reader();
         for from in [1, 2, 3_000, 4_500, 5_000] {
             let mut seqs = Vec::new();
-            let read =
-                read_ahead(&reader, from, |some| seqs.extend(some.iter().map(|entry| entry.seq)));
+            let read = read_ahead(
+                &reader,
+                from,
+                |_| (),
+                |some, ()| seqs.extend(some.iter().map(|entry| entry.seq)),
+            );
             assert!(matches!(read, Err(OpenError::Unreadable { seq: 5_001, .. })), "{read:?}");
             assert_eq!(seqs, (from..=5_000).collect::<Vec<_>>());
         }
         let mut seqs = Vec::new();
-        read_ahead(&reader, 5_002, |some| seqs.extend(some.iter().map(|entry| entry.seq))).unwrap();
+        read_ahead(
+            &reader,
+            5_002,
+            |_| (),
+            |some, ()| seqs.extend(some.iter().map(|entry| entry.seq)),
+        )
+        .unwrap();
         assert_eq!(seqs, [5_002]);
     }
 

@@ -131,15 +131,12 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         if recovery.last_seq < checkpoint {
             return Err(OpenError::LogTooShort { log: recovery.last_seq, checkpoint });
         }
-        let replayed = replay_with(&mut state, &reader, checkpoint + 1, |state, entries| {
-            for _ in 0..2 {
-                let away = state.away(entries.iter().map(|entry| &entry.body));
-                if away.is_empty() {
-                    return;
-                }
-                state.supply(&away, rows_of(&*store, &away));
-            }
-        })?;
+        // Without a checkpoint the store has nothing.
+        let ask = |entries: &[Entry]| match checkpoint {
+            0 => Vec::new(),
+            _ => asked(&*store, entries),
+        };
+        let replayed = replay_with(&mut state, &reader, checkpoint + 1, ask)?;
         let core = Core {
             log,
             reader,
@@ -427,27 +424,38 @@ fn rows_of(store: &impl Store, away: &Away) -> Vec<Option<Vec<u8>>> {
     })
 }
 
+/// What the store has of these entries' names and units, and of the persons that the names lead to.
+fn asked(store: &impl Store, entries: &[Entry]) -> Vec<(Away, Vec<Option<Vec<u8>>>)> {
+    let away = Away::of(entries.iter().map(|entry| &entry.body));
+    let rows = rows_of(store, &away);
+    let persons = away.persons(&rows);
+    let of_persons = rows_of(store, &persons);
+    vec![(away, rows), (persons, of_persons)]
+}
+
 /// Folds the log from `from` on into `state`. What it asked of the outside was asked before.
 pub fn replay<D: Disk>(
     state: &mut State,
     reader: &LogReader<D>,
     from: Seq,
 ) -> Result<u64, OpenError> {
-    replay_with(state, reader, from, |_, _| {})
+    replay_with(state, reader, from, |_| Vec::new())
 }
 
-/// `before` gets some thousand entries before they are folded in.
+/// `ask` gets some thousand entries ahead of the fold, and gives rows that it will ask for.
 fn replay_with<D: Disk>(
     state: &mut State,
     reader: &LogReader<D>,
     from: Seq,
-    before: impl Fn(&mut State, &[Entry]),
+    ask: impl Fn(&[Entry]) -> Vec<(Away, Vec<Option<Vec<u8>>>)> + Sync,
 ) -> Result<u64, OpenError> {
     let history = LogHistory(reader.clone());
     let mut effects = Effects::default();
     let mut count = 0;
-    read_ahead(reader, from, |entries| {
-        before(state, entries);
+    read_ahead(reader, from, ask, |entries, rows| {
+        for (away, rows) in rows {
+            state.supply(&away, rows);
+        }
         for some in entries.chunks(FOLD_AT_ONCE) {
             std::hint::black_box(state.away(some.iter().map(|entry| &entry.body)).near());
             for entry in some {

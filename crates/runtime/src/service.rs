@@ -29,6 +29,8 @@ const QUEUE_BODIES: usize = 100_000;
 /// Records of each kind that are encoded for a checkpoint between two groups, so that nobody waits
 /// long; where many come, twice as many as have come, so that it ends.
 const CHECKPOINT_STEP: usize = 128;
+/// So many entries since the last checkpoint are enough for the next: a start has to fold them anew.
+const CHECKPOINT_ENTRIES: u64 = 80_000;
 /// Records of each kind that are looked at under one hold of the state's lock.
 const SETTLE_AT_ONCE: usize = 256;
 /// Rows that are brought into memory after a start between two groups: some milliseconds.
@@ -205,6 +207,7 @@ pub fn start<D: Disk, S: Store + 'static>(
                 wipe_since: None,
                 purging: false,
                 last_seq: checkpoint_seq,
+                begun_seq: checkpoint_seq,
             };
             let result = service.run();
             service.gauges.stopped.store(true, Ordering::Relaxed);
@@ -225,8 +228,9 @@ struct Loop<D: Disk, S: Store + 'static, C, T> {
     checkpoint_last: Instant,
     wipe_since: Option<Instant>,
     purging: bool,
-    /// The position of the last checkpoint.
+    /// The position of the last checkpoint, and of the one that was begun last.
     last_seq: Seq,
+    begun_seq: Seq,
 }
 
 /// The bodies go back with the answer: whoever made them takes them apart, not the loop.
@@ -335,12 +339,15 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
     }
 
     fn checkpoint(&mut self, come: usize) -> Result<(), StorageError> {
-        let due = self.checkpoint_last.elapsed() >= self.pace.checkpoint_every;
+        let seq = self.core.state().read().seq();
+        let many = seq.saturating_sub(self.begun_seq) >= CHECKPOINT_ENTRIES;
+        let due = many || self.checkpoint_last.elapsed() >= self.pace.checkpoint_every;
         let waited = self.wipe_since.map(|since| since.elapsed());
         let wipe = waited.is_some_and(|waited| waited >= self.pace.checkpoint_after_wipe);
-        let news = self.core.state().read().seq() > self.last_seq;
+        let news = seq > self.last_seq;
         if (wipe || (due && news)) && self.core.checkpoint_begin() {
             self.checkpoint_last = Instant::now();
+            self.begun_seq = seq;
             self.wipe_since = None;
         }
         if let Some(batch) = self.core.checkpoint_step(CHECKPOINT_STEP.max(come * 2)) {

@@ -28,10 +28,10 @@ use std::time::{Duration, Instant};
 
 /// Above so many unmerged batches a commit waits for the merging, else reading would slow down
 /// without bound.
-const BATCHES_UNMERGED_MAX: usize = 96;
+const BATCHES_UNMERGED_MAX: usize = 128;
 /// So many batches are merged with what there is: the more at once, the less often all of it is
 /// written anew, and the more files a search looks into.
-const BATCHES_MERGED: u8 = 32;
+const BATCHES_MERGED: u8 = 64;
 /// How long one commit waits at most: a purge may keep the merging from running for long.
 const MERGE_WAIT: Duration = Duration::from_secs(5);
 const TABLE_BYTES: u64 = 64 << 20;
