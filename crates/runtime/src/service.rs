@@ -395,6 +395,7 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
         self.purging = true;
         let (store, reader, events) = (self.core.store(), self.core.reader(), self.events.clone());
         let purge = move || {
+            storage::yield_to_others();
             let mut receipts = Vec::with_capacity(purges.len());
             let result = purges
                 .iter()

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use model::bytes::Rows;
 
-use crate::disk::RealDisk;
+use crate::disk::{RealDisk, yield_to_others};
 use crate::error::StorageError;
 use crate::hot::{Clean, Gone, Hot, Position};
 use crate::store::{Each, Store};
@@ -335,6 +335,7 @@ impl Inner {
 
     /// When there is nothing else to do, what is out of date goes, so that the disk is given back.
     fn tidy_forever(&self) {
+        yield_to_others();
         let mut work = lock(&self.work);
         while !work.stop {
             let wait = self.wake.wait_timeout(work, TIDY_EVERY);

@@ -35,7 +35,7 @@ const SHRUNK: u32 = if cfg!(test) { 11 } else { 0 };
 const FILE_BYTES: u64 = (32 << 20) >> SHRUNK;
 const WRITE_BYTES: usize = (1 << 20) >> SHRUNK;
 /// Bytes after which a long write is synced: more at once would hold up the log's sync.
-const SYNC_BYTES: u64 = (8 << 20) >> SHRUNK;
+const SYNC_BYTES: u64 = (2 << 20) >> SHRUNK;
 /// So much may be out of date without anybody cleaning, beside as much as counts.
 const SLACK_BYTES: u64 = (64 << 20) >> SHRUNK;
 /// Rows with less than this between them are read at once, up to so many bytes.

@@ -19,7 +19,7 @@ pub mod disk;
 pub mod sim_disk;
 
 pub use dir::{DataDir, FORMAT};
-pub use disk::{Disk, DiskFile, RealDisk};
+pub use disk::{Disk, DiskFile, RealDisk, yield_to_others};
 pub use disk_store::DiskStore;
 pub use error::StorageError;
 pub use format::{GROUP_BYTES_MAX, PART_BYTES_MAX};

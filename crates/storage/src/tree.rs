@@ -34,7 +34,8 @@ const BATCHES_UNMERGED_MAX: usize = 128;
 const BATCHES_MERGED: u8 = 64;
 /// How long one commit waits at most: a purge may keep the merging from running for long.
 const MERGE_WAIT: Duration = Duration::from_secs(5);
-const TABLE_BYTES: u64 = 64 << 20;
+/// A table is synced as a whole when it is written, and the log's sync waits for as long.
+const TABLE_BYTES: u64 = 8 << 20;
 /// How long a purge waits for running reads to let go of old files.
 const PURGE_WAIT: Duration = Duration::from_secs(10);
 
@@ -273,6 +274,7 @@ impl Inner {
     }
 
     fn merge_forever(&self) {
+        crate::disk::yield_to_others();
         loop {
             {
                 let mut work = lock(&self.work);
@@ -293,8 +295,8 @@ impl Inner {
     /// Merges tables level by level until the tree is in shape.
     fn merge(&self) -> Result<(), StorageError> {
         let shape = || (0..7).map(|level| self.tree.level_table_count(level)).collect::<Vec<_>>();
-        let strategy =
-            Arc::new(lsm_tree::compaction::Leveled::default().with_l0_threshold(BATCHES_MERGED));
+        let strategy = lsm_tree::compaction::Leveled::default().with_l0_threshold(BATCHES_MERGED);
+        let strategy = Arc::new(strategy.with_table_target_size(TABLE_BYTES));
         loop {
             let merging = lock(&self.merging);
             let (before, first_table) = (shape(), self.tree.next_table_id());
