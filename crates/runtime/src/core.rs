@@ -25,7 +25,7 @@ const SYNC_BESIDE: usize = 512;
 /// So many rows are read from the store by two threads.
 const ROWS_MANY: usize = 512;
 /// Records of each kind that a checkpoint encodes under one hold of the state's lock.
-const ENCODED_AT_ONCE: usize = 256;
+const ENCODED_AT_ONCE: usize = 128;
 /// Records that are looked at when memory is short and nothing comes.
 const SETTLE_LEAST: usize = 4_096;
 

@@ -29,12 +29,14 @@ const QUEUE_BODIES: usize = 100_000;
 /// Records of each kind that are encoded for a checkpoint between two groups, so that nobody waits
 /// long; where many come, twice as many as have come, so that it ends.
 const CHECKPOINT_STEP: usize = 128;
-/// So many entries since the last checkpoint are enough for the next: a start has to fold them anew.
+/// So many entries since the last checkpoint are enough for the next: a start folds them anew.
 const CHECKPOINT_ENTRIES: u64 = 80_000;
 /// Records of each kind that are looked at under one hold of the state's lock.
 const SETTLE_AT_ONCE: usize = 256;
 /// Rows that are brought into memory after a start between two groups: some milliseconds.
 const WARM_AT_ONCE: usize = 8_192;
+/// How long the loop waits for entries between two steps of a checkpoint.
+const BETWEEN_STEPS: Duration = Duration::from_millis(1);
 /// How long the loop sleeps when nobody wants anything: timers are late by this at most.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -245,8 +247,12 @@ impl<D: Disk, S: Store + 'static, C: Fn() -> Time, T: FnMut(Told)> Loop<D, S, C,
             // The loop's own come behind all that somebody waits for.
             let mut own: Vec<Body> = Vec::new();
             let mut go_on = true;
-            let busy = self.core.is_checkpoint_encoding() || self.core.is_warming();
-            let wait = if busy { Duration::ZERO } else { IDLE };
+            let wait = match (self.core.is_warming(), self.core.is_checkpoint_encoding()) {
+                (true, _) => Duration::ZERO,
+                // Not at once: readers wait for each step.
+                (false, true) => BETWEEN_STEPS,
+                (false, false) => IDLE,
+            };
             let mut next = self.inbox.recv_timeout(wait);
             let mut count = 0;
             loop {

@@ -1,5 +1,5 @@
-//! The rows that seldom change, in order: one tree of sorted, immutable files (the `lsm-tree` crate,
-//! without a journal: the log is the journal).
+//! The rows that seldom change, in order: one tree of sorted, immutable files (the `lsm-tree`
+//! crate, without a journal: the log is the journal).
 //!
 //! A commit goes past the tree's memory tables: it is sorted and written straight into new table
 //! files, which are synced, and then the manifest is replaced by rename. So a batch is invisible
@@ -239,8 +239,8 @@ impl Inner {
                 None => InternalValue::new_tombstone(*key, number),
             })
         };
-        // Keys between which many others may lie go to tables of their own: whoever looks for one of
-        // those others then sees at once that it is not here.
+        // Keys between which many others may lie go to tables of their own: whoever looks for one
+        // of those others then sees at once that it is not here.
         let apart = |a: &(&[u8], Option<&[u8]>), b: &(&[u8], Option<&[u8]>)| b.0[0] - a.0[0] <= 1;
         let mut tables = Vec::new();
         let mut flushed = rows.chunk_by(apart).map(|some| {
