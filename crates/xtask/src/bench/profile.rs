@@ -72,8 +72,10 @@ pub fn draw(bench: &Bench) -> Result<(), Trouble> {
         bench.say(title);
         let data = bench.folder.join(name);
         let server = Server::start(&bench.root, &bench.everbond, &data, 4_096)?;
-        let people = if name.contains("fanout") { STREAMS } else { PEOPLE };
-        let flags = [("people", people.to_string()), ("codes", "yes".to_owned())];
+        let mut flags = vec![("people", PEOPLE.to_string())];
+        if name.contains("fanout") {
+            flags = vec![("people", STREAMS.to_string()), ("codes", "yes".to_owned())];
+        }
         bench.on(&server, "people", &flags)?.finish()?;
         server.settle()?;
         let process = load(bench, &server)?;
@@ -92,13 +94,14 @@ pub fn draw(bench: &Bench) -> Result<(), Trouble> {
 type Stacks = BTreeMap<Vec<String>, u64>;
 
 fn watch(pid: u32, file: &Path) -> Result<Stacks, Trouble> {
-    let recorded = Command::new("perf")
+    // It also says that it failed when a thread of the program ended meanwhile.
+    Command::new("perf")
         .args(["record", "--quiet", "--freq", "499", "--call-graph", "dwarf,8192", "--output"])
         .arg(file)
         .args(["--pid", &pid.to_string(), "--", "sleep", &SECONDS.to_string()])
         .stdout(Stdio::null())
         .status()?;
-    if !recorded.success() {
+    if std::fs::metadata(file).map_or(0, |recorded| recorded.len()) < 4_096 {
         return Err("perf could not watch the program; kernel.perf_event_paranoid?".into());
     }
     let script: Child = Command::new("perf")
@@ -134,8 +137,11 @@ fn stacks(script: &str) -> Stacks {
 fn name_of(frame: &str) -> String {
     let rest = frame.trim().split_once(' ').map_or("", |(_, rest)| rest);
     let (symbol, file) = rest.rsplit_once(" (").unwrap_or((rest, ""));
-    if file.contains("kernel") || file.starts_with('[') {
+    if file.contains("kernel") || file.starts_with("[vdso") {
         return "kernel".to_owned();
+    }
+    if file.starts_with("[unknown") {
+        return String::new();
     }
     let symbol = plain(symbol);
     let library = symbol.split("::").next().unwrap_or_default();
@@ -222,7 +228,8 @@ fn bars(node: &Node, left: f64, depth: usize, all: f64, out: &mut String, deep: 
         // A letter is about six wide.
         let room = (wide / 6.0) as usize;
         if room > 4 {
-            let short: String = name.chars().take(room.saturating_sub(1)).collect();
+            let last = name.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
+            let short: String = name[last..].chars().take(room - 1).collect();
             let _ = write!(
                 out,
                 "<text class=\"in\" x=\"{:.1}\" y=\"{:.0}\">{short}</text>",
@@ -250,6 +257,7 @@ mod tests {
         assert_eq!(named("1 <hyper::proto::h1::Conn<I,B,T>>::poll (/bin/everbond)"), "hyper");
         assert_eq!(named("ffff clear_page_erms ([kernel.kallsyms])"), "kernel");
         assert_eq!(named("1 __memmove_avx512 (/lib/libc.so.6)"), "copying memory");
+        assert_eq!(named("ffffffffffffffff [unknown] ([unknown])"), "");
         assert_eq!(named("1 core::ops::function::FnOnce::call_once (/bin/everbond)"), "");
     }
 
