@@ -1,5 +1,6 @@
 //! The one table of stored keys: a number for each kind of record in the store, its key's form
 //! and what it holds. A number never changes its meaning and is never used again.
+//! Keys that begin with 0 are the store's own: `\0hot` is how far its row files count.
 
 /// number, name, key, what the record is
 pub const TABLES: &[(u8, &str, &str, &str)] = &[

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ use model::bytes::Rows;
 use crate::disk::{RealDisk, yield_to_others};
 use crate::error::StorageError;
 use crate::hot::{Clean, Gone, Hot, Position};
-use crate::store::{Each, Store};
-use crate::tree::Tree;
+use crate::store::{Each, Store, lock};
+use crate::tree::{Tree, copy, link_or_copy};
 
 /// Where the tree has the position of the hot files. Nobody else's key.
 const POSITION: &[u8] = b"\0hot";
@@ -56,10 +56,6 @@ struct Work {
     /// Something was committed since the last purge, or it is not known.
     unpurged: bool,
     stop: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DiskStore {
@@ -116,11 +112,6 @@ impl DiskStore {
             .copy_rows(&rows)
             .map_err(|e| StorageError::io(&rows.display().to_string(), "copy to", e))
     }
-}
-
-fn copy(from: &Path, into: &Path) -> io::Result<()> {
-    fs::copy(from, into)?;
-    File::open(into)?.sync_all()
 }
 
 impl Drop for DiskStore {
@@ -305,9 +296,7 @@ impl Inner {
         let from = self.folder.join("rows");
         let (others, last) = self.hot.names();
         for name in others {
-            if fs::hard_link(from.join(&name), into.join(&name)).is_err() {
-                copy(&from.join(&name), &into.join(&name))?;
-            }
+            link_or_copy(&from.join(&name), &into.join(&name))?;
         }
         if let Some(last) = last {
             copy(&from.join(&last), &into.join(&last))?;

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
@@ -28,6 +28,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
+use crate::segment::read_full;
+use crate::store::lock;
 
 /// Tests have files of some rows.
 const SHRUNK: u32 = if cfg!(test) { 11 } else { 0 };
@@ -251,10 +253,6 @@ pub(crate) enum Clean {
     Half,
     /// The oldest file.
     Oldest,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
@@ -747,15 +745,8 @@ impl<F: DiskFile> RowFile<F> {
 
     fn read(&self, at: u64, len: usize) -> Result<Vec<u8>, StorageError> {
         let mut bytes = vec![0; len];
-        let mut done = 0;
-        while done < len {
-            let got = self.file.read_at(at + done as u64, &mut bytes[done..]);
-            match got.map_err(|e| StorageError::io(&self.name, "read", e))? {
-                0 => break,
-                got => done += got,
-            }
-        }
-        bytes.truncate(done);
+        let read = read_full(&self.file, at, &mut bytes);
+        bytes.truncate(read.map_err(|e| StorageError::io(&self.name, "read", e))?);
         Ok(bytes)
     }
 

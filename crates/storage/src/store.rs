@@ -6,7 +6,7 @@ use crate::error::StorageError;
 use model::bytes::Rows;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Receives a key and its value; says whether to go on.
 pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
@@ -150,6 +150,11 @@ impl Store for MemStore {
     fn disk_bytes(&self) -> Result<u64, StorageError> {
         Ok(self.map().iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
     }
+}
+
+/// Also after a panic of somebody who held it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);

@@ -11,7 +11,7 @@
 //! wipes, purge once.
 
 use crate::error::StorageError;
-use crate::store::{Each, bounds};
+use crate::store::{Each, bounds, lock};
 use lsm_tree::config::{CompressionPolicy, PinningPolicy, RestartIntervalPolicy};
 use lsm_tree::{
     AbstractTree, AnyTree, Cache, CompressionType, Config, Guard, InternalValue, SeqNo,
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -67,10 +67,6 @@ struct Work {
     trouble: Option<String>,
     /// Something was committed since the last purge, or it is not known.
     unpurged: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tree {
@@ -131,11 +127,20 @@ fn copy_tree(from: &Path, into: &Path) -> io::Result<()> {
         let target = into.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy_tree(&entry.path(), &target)?;
-        } else if fs::hard_link(entry.path(), &target).is_err() {
-            fs::copy(entry.path(), &target)?;
-            File::open(&target)?.sync_all()?;
+        } else {
+            link_or_copy(&entry.path(), &target)?;
         }
     }
+    File::open(into)?.sync_all()
+}
+
+/// For files that never change.
+pub(crate) fn link_or_copy(from: &Path, into: &Path) -> io::Result<()> {
+    fs::hard_link(from, into).or_else(|_| copy(from, into))
+}
+
+pub(crate) fn copy(from: &Path, into: &Path) -> io::Result<()> {
+    fs::copy(from, into)?;
     File::open(into)?.sync_all()
 }
 
@@ -241,9 +246,9 @@ impl Inner {
         };
         // Keys between which many others may lie go to tables of their own: whoever looks for one
         // of those others then sees at once that it is not here.
-        let apart = |a: &(&[u8], Option<&[u8]>), b: &(&[u8], Option<&[u8]>)| b.0[0] - a.0[0] <= 1;
+        let close = |a: &(&[u8], Option<&[u8]>), b: &(&[u8], Option<&[u8]>)| b.0[0] - a.0[0] <= 1;
         let mut tables = Vec::new();
-        let mut flushed = rows.chunk_by(apart).map(|some| {
+        let mut flushed = rows.chunk_by(close).map(|some| {
             let flushed = self.tree.flush_to_tables(some.iter().map(item))?;
             tables.extend(flushed.into_iter().flat_map(|(tables, _)| tables));
             Ok(())
