@@ -238,7 +238,10 @@ impl Inner {
     }
 
     fn write(&self, batch: &Rows, clean: Clean) -> Result<Vec<Gone<File>>, StorageError> {
-        let mut stopped = lock(&self.commit);
+        // After a panic in the middle of a commit nobody knows how much of it the index has.
+        let mut stopped = self.commit.lock().map_err(|_| StorageError::Poisoned {
+            why: "a commit to the store ended in a panic".into(),
+        })?;
         if let Some(why) = &*stopped {
             return Err(StorageError::Poisoned { why: why.clone() });
         }
