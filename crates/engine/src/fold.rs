@@ -70,11 +70,13 @@ pub struct EntryRef<'a> {
     pub seq: Seq,
     pub time: Time,
     pub body: &'a Body,
+    /// Whoever brings it asked the state whether its message was counted: it was not.
+    pub is_new: bool,
 }
 
 impl EntryRef<'_> {
     pub fn of(entry: &Entry) -> EntryRef<'_> {
-        EntryRef { seq: entry.seq, time: entry.time, body: &entry.body }
+        EntryRef { seq: entry.seq, time: entry.time, body: &entry.body, is_new: false }
     }
 }
 
@@ -89,15 +91,15 @@ pub fn apply(
     let now = entry.time.max(state.meta.time);
     let mut cx = Cx { seq: entry.seq, now, live: true, history, effects };
     timers::fire_due(state, &mut cx);
-    let outcome = apply_body(state, entry.body, &mut cx);
+    let outcome = apply_body(state, entry, &mut cx);
     state.meta.seq = entry.seq;
     state.meta.time = now;
     outcome
 }
 
-fn apply_body(state: &mut State, body: &Body, cx: &mut Cx<'_>) -> Outcome {
-    match body {
-        Body::Touch(touch) => apply_touch(state, touch, cx),
+fn apply_body(state: &mut State, entry: EntryRef<'_>, cx: &mut Cx<'_>) -> Outcome {
+    match entry.body {
+        Body::Touch(touch) => apply_touch(state, touch, entry.is_new, cx),
         Body::Tick => Outcome::accepted(),
         Body::PutModel(model) => {
             state.models.insert(model.gtin.as_u64(), model.clone());
@@ -211,7 +213,7 @@ fn register(state: &mut State, registration: &Registration, cx: &mut Cx<'_>) -> 
     Outcome::accepted()
 }
 
-fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
+fn apply_touch(state: &mut State, touch: &Touch, is_new: bool, cx: &mut Cx<'_>) -> Outcome {
     // Before it is remembered as seen, so that it can be sent again with the right key.
     if let Err(refusal) = identity::check_sessions(touch) {
         state.meta.refused += 1;
@@ -220,8 +222,7 @@ fn apply_touch(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) -> Outcome {
     }
     let key = seen_key(touch.id);
     if key != 0 {
-        let is_new = state.seen.insert(key);
-        if !is_new {
+        if !state.seen.insert(key, is_new) {
             state.meta.duplicates += 1;
             identity::mention(state, &touch.aliases, cx.seq);
             return Outcome::Duplicate;

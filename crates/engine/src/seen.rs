@@ -4,7 +4,8 @@
 //! *generation*: sorted, coded in some 45 bits each (Rice's code of the differences), in the store;
 //! in memory stays a filter of 16 bits an id that says 'certainly not' to all but one new message
 //! in a thousand. So a new message costs the same however many were counted before, but for one
-//! look at a filter for each four million.
+//! look at a filter for each four million; whoever asks for many at once waits for many of those
+//! looks at a time.
 //!
 //! Kept true: what was inserted is contained; nothing else is.
 
@@ -20,9 +21,12 @@ use crate::table::Backing;
 
 /// Ids of one generation.
 const GENERATION: usize = 1 << 22;
-/// By the highest bits of an id; a part of a generation is one row.
+/// By the highest bits of an id: a table in memory has those of one part.
 const PART_BITS: u32 = 10;
 const PARTS: usize = 1 << PART_BITS;
+/// By the highest bits of an id: a row of a generation, of some sixty ids, so that little is read
+/// to find one.
+const ROW_BITS: u32 = 16;
 /// Ids of the newest generation in one row, until it is sealed.
 const LOOSE_IDS: usize = 4096;
 const FILTER_ROW_WORDS: usize = 8192;
@@ -93,6 +97,10 @@ fn part_of(id: u64) -> usize {
     (id >> (64 - PART_BITS)) as usize
 }
 
+fn row_of(id: u64) -> u32 {
+    (id >> (64 - ROW_BITS)) as u32
+}
+
 /// The bits that are the same within a part go to the middle: the table looks at the lowest ones
 /// for the place, and at the highest seven.
 fn hash(id: u64) -> u64 {
@@ -153,8 +161,24 @@ impl Seen {
         }
     }
 
-    pub fn contains(&self, id: u64) -> bool {
-        self.ids.contains(id) || self.is_older(id)
+    /// Which of these are there. One generation after the other, so that the processor waits for
+    /// many places of a filter at once.
+    pub fn contains(&self, ids: &[u64]) -> Vec<bool> {
+        let mut there: Vec<bool> = ids.iter().map(|id| self.ids.contains(*id)).collect();
+        let mut add = |is_there: &dyn Fn(u64) -> bool| {
+            there.iter_mut().zip(ids).for_each(|(there, id)| *there |= is_there(*id));
+        };
+        if let Some(sealing) = &self.sealing {
+            add(&|id| sealing.ids.contains(id));
+        }
+        let mut perhaps = Vec::with_capacity(ids.len());
+        for sealed in &self.sealed {
+            perhaps.extend(ids.iter().map(|id| sealed.filter.may_contain(*id)));
+            for ((perhaps, there), id) in perhaps.drain(..).zip(&mut there).zip(ids) {
+                *there |= perhaps && self.stored(sealed, *id);
+            }
+        }
+        there
     }
 
     /// Whether it is in the newest generation.
@@ -162,21 +186,16 @@ impl Seen {
         self.ids.contains(id)
     }
 
-    /// Whether it is in one of the generations before the newest.
-    fn is_older(&self, id: u64) -> bool {
-        self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))
-            || self.sealed.iter().any(|own| own.filter.may_contain(id) && self.stored(own, id))
-    }
-
     fn stored(&self, sealed: &Sealed, id: u64) -> bool {
         let Some(backing) = &self.backing else { return false };
-        let key = row(SORTED, sealed.generation, part_of(id) as u32);
-        backing.get(&key).is_some_and(|bytes| decode(&bytes).binary_search(&id).is_ok())
+        let key = row(SORTED, sealed.generation, row_of(id));
+        backing.get(&key).is_some_and(|bytes| decode(row_of(id), &bytes).any(|own| own == id))
     }
 
-    /// False if it is there already.
-    pub fn insert(&mut self, id: u64) -> bool {
-        if self.is_older(id) || !self.ids.insert(id) {
+    /// False if it is there already. `is_new` says that no generation before the newest has it:
+    /// they were asked.
+    pub fn insert(&mut self, id: u64, is_new: bool) -> bool {
+        if (!is_new && self.contains(&[id])[0]) || !self.ids.insert(id) {
             return false;
         }
         self.fresh.push(id);
@@ -244,7 +263,7 @@ impl Seen {
         if let Some(backing) = &self.backing {
             backing.scan(&[keys::SEEN, SORTED], &[keys::SEEN + 1], false, &mut |key, value| {
                 if sealed.contains(&generation_of(key)) {
-                    all.extend(decode(value));
+                    all.extend(decode(number_of(key), value));
                 }
                 ControlFlow::Continue(())
             });
@@ -263,8 +282,10 @@ impl Sealing {
             let part = self.ids_sorted();
             given += part.len().max(1);
             part.iter().for_each(|id| self.filter.insert(*id));
-            let key = row(SORTED, self.generation, self.next as u32);
-            rows.put_with(|out| out.raw(&key), |out| encode(&part, out));
+            for ids in part.chunk_by(|one, two| row_of(*one) == row_of(*two)) {
+                let key = row(SORTED, self.generation, row_of(ids[0]));
+                rows.put_with(|out| out.raw(&key), |out| encode(ids, out));
+            }
             self.next += 1;
         }
         if self.next == PARTS && !self.written {
@@ -297,6 +318,10 @@ fn row(what: u8, generation: u32, number: u32) -> [u8; 10] {
 
 fn generation_of(key: &[u8]) -> u32 {
     u32::from_be_bytes(key[2..6].try_into().expect("keys are ours"))
+}
+
+fn number_of(key: &[u8]) -> u32 {
+    u32::from_be_bytes(key[6..10].try_into().expect("keys are ours"))
 }
 
 /// A Bloom filter in blocks of one cache line (Putze, Sanders, Singler: Cache-, hash- and
@@ -338,23 +363,21 @@ impl Filter {
         }
         let block = self.block_of(id);
         let words = &self.words[block..block + BLOCK_WORDS];
-        words.iter().zip(Filter::bits(id)).all(|(word, bit)| word & bit != 0)
+        // No branch: what it waits for must not hold up the next one.
+        words.iter().zip(Filter::bits(id)).fold(true, |all, (word, bit)| all & (word & bit != 0))
     }
 }
 
-/// Sorted ids: their number, the code's parameter, the first id, then the differences, each as its
-/// high part in ones and a zero, and its low bits (Rice's code).
+/// Sorted ids of one row: their number, then the differences, the first to the row's beginning,
+/// each as its high part in ones and a zero, and its low bits (Rice's code).
 fn encode(ids: &[u64], out: &mut Writer) {
     out.uint(ids.len() as u64);
-    let Some((first, last)) = ids.first().zip(ids.last()) else { return };
-    let mean = (last - first) / ids.len() as u64;
-    // What a reader takes at once.
-    let low_bits = mean.max(1).ilog2().min(54);
-    out.u8(low_bits as u8);
-    out.u64_be(*first);
+    let low_bits = low_bits(ids.len());
+    let mut last = ids.first().map_or(0, |first| begin_of(row_of(*first)));
     let mut bits = BitWriter { out, word: 0, used: 0 };
-    for pair in ids.windows(2) {
-        let step = pair[1] - pair[0];
+    for id in ids {
+        let step = id - last;
+        last = *id;
         (0..step >> low_bits).for_each(|_| bits.put(1, 1));
         bits.put(0, 1);
         bits.put(step & ((1 << low_bits) - 1), low_bits);
@@ -362,27 +385,30 @@ fn encode(ids: &[u64], out: &mut Writer) {
     bits.end();
 }
 
-fn decode(bytes: &[u8]) -> Vec<u64> {
-    let checked = "the store checks its rows";
+fn decode(row: u32, bytes: &[u8]) -> impl Iterator<Item = u64> {
     let mut input = Reader::new(bytes);
-    let len = input.uint().expect(checked) as usize;
-    let mut ids = Vec::with_capacity(len.min(bytes.len()));
-    if len == 0 {
-        return ids;
-    }
-    let low_bits = u32::from(input.u8().expect(checked));
-    let mut id = input.u64_be().expect(checked);
+    let len = input.uint().expect("the store checks its rows") as usize;
+    let low_bits = low_bits(len);
+    let mut id = begin_of(row);
     let mut bits = BitReader { bytes: input.rest(), at: 0 };
-    ids.push(id);
-    while ids.len() < len {
+    (0..len).map(move |_| {
         let mut high = 0;
         while bits.take(1) == 1 {
             high += 1;
         }
         id += (high << low_bits) + bits.take(low_bits);
-        ids.push(id);
-    }
-    ids
+        id
+    })
+}
+
+/// The lowest id that a row could have.
+fn begin_of(row: u32) -> u64 {
+    u64::from(row) << (64 - ROW_BITS)
+}
+
+/// Of a difference between two of so many ids in a row.
+fn low_bits(len: usize) -> u32 {
+    ((1 << (64 - ROW_BITS)) / len.max(1) as u64).max(1).ilog2()
 }
 
 /// The lowest bit comes first.
@@ -452,56 +478,67 @@ mod tests {
         assert_eq!(tags.len(), 128);
     }
 
+    fn coded(ids: &[u64]) -> Vec<u8> {
+        let mut out = Writer::new();
+        encode(ids, &mut out);
+        out.into_bytes()
+    }
+
     #[test]
     fn sorted_ids_go_there_and_back() {
+        let begin = begin_of(7);
         for ids in [
             vec![],
-            vec![7],
-            vec![0, u64::MAX],
-            vec![5, 6, 7, 8, 1 << 60],
-            (0..1000).map(|n| n << 40).collect(),
+            vec![begin],
+            vec![begin, begin + (1 << 48) - 1],
+            vec![begin + 5, begin + 6, begin + 7, begin + (1 << 40)],
+            (0..1000).map(|n| begin + (n << 35)).collect(),
         ] {
-            let mut out = Writer::new();
-            encode(&ids, &mut out);
-            assert_eq!(decode(out.as_bytes()), ids);
+            assert_eq!(decode(7, &coded(&ids)).collect::<Vec<_>>(), ids);
         }
     }
 
     #[test]
     fn a_sealed_generation_takes_six_bytes_an_id() {
-        let mut ids: Vec<u64> = (0..4096).map(|n| id(n) >> PART_BITS).collect();
+        let mut ids: Vec<u64> = (0..64).map(|n| begin_of(7) | id(n) >> ROW_BITS).collect();
         ids.sort_unstable();
-        let mut out = Writer::new();
-        encode(&ids, &mut out);
-        assert_eq!(decode(out.as_bytes()), ids);
-        assert!(out.as_bytes().len() < 4096 * 6, "{}", out.as_bytes().len());
+        let coded = coded(&ids);
+        assert_eq!(decode(7, &coded).collect::<Vec<_>>(), ids);
+        assert!(coded.len() < 64 * 6, "{}", coded.len());
     }
 
     #[test]
     fn what_was_seen_stays_seen_over_generations_and_starts() {
+        let are = |seen: &Seen, numbers: std::ops::Range<u64>, there: bool| {
+            let ids: Vec<u64> = numbers.map(id).collect();
+            seen.contains(&ids).iter().all(|own| *own == there)
+        };
         let store = Arc::new(Stored::default());
         let mut seen = Seen::of(3_000, Some(store.clone()));
         for round in 0..10_u64 {
             for number in round * 1_000..(round + 1) * 1_000 {
-                assert!(!seen.contains(id(number)));
-                seen.insert(id(number));
+                assert!(seen.insert(id(number), number % 2 == 0));
             }
             let mut rows = Rows::new();
             seen.checkpoint_begin(&mut rows);
-            seen.insert(id(1_000_000 + round));
+            seen.insert(id(1_000_000 + round), false);
             while !seen.checkpoint_step(100, &mut rows) {}
-            assert!((0..(round + 1) * 1_000).all(|number| seen.contains(id(number))));
+            assert!(are(&seen, 0..(round + 1) * 1_000, true));
             store.commit(rows);
             seen.checkpoint_done();
         }
         assert!(seen.sealed.len() >= 2, "{}", seen.sealed.len());
-        let again = Seen::of(3_000, Some(store));
-        for seen in [&seen, &again] {
-            assert!((0..10_000).all(|number| seen.contains(id(number))));
-            assert!((20_000..40_000).all(|number| !seen.contains(id(number))));
+        let mut again = Seen::of(3_000, Some(store));
+        for seen in [&mut seen, &mut again] {
+            assert!(are(seen, 0..10_000, true));
+            assert!(are(seen, 20_000..40_000, false));
+            assert!((0..10_000).all(|number| !seen.insert(id(number), false)));
         }
-        assert!((0..9).all(|round| again.contains(id(1_000_000 + round))));
-        assert!(!again.contains(id(1_000_009)), "it came after the last checkpoint began");
+        assert!(are(&again, 1_000_000..1_000_009, true));
+        assert!(
+            are(&again, 1_000_009..1_000_010, false),
+            "it came after the last checkpoint began"
+        );
     }
 
     #[test]

@@ -447,9 +447,9 @@ impl State {
         }
     }
 
-    /// Whether a message with this id was counted.
-    pub fn is_seen(&self, id: model::id::Digest) -> bool {
-        self.seen.contains(seen_key(id))
+    /// Which messages with these ids were counted.
+    pub fn are_seen(&self, ids: &[model::id::Digest]) -> Vec<bool> {
+        self.seen.contains(&ids.iter().map(|id| seen_key(*id)).collect::<Vec<_>>())
     }
 
     /// Wipes whose log records are still to be overwritten: receipt and entries.

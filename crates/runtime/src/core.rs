@@ -224,12 +224,10 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         std::hint::black_box(near.fold(0, u64::wrapping_add));
         let ids: Vec<Digest> =
             touches().map(|touch| touch.map_or(Digest(0), |touch| touch.id)).collect();
-        let state = self.state.read();
-        let seen: Vec<bool> = ids.iter().map(|id| id.0 != 0 && state.is_seen(*id)).collect();
-        drop(state);
+        let seen = self.state.read().are_seen(&ids);
         let mut twice = |id: &Digest| id.0 != 0 && !group.insert(engine::seen_key(*id));
         // No `||`: each id has to come into the group.
-        ids.iter().zip(seen).map(|(id, seen)| twice(id) | seen).collect()
+        ids.iter().zip(seen).map(|(id, seen)| twice(id) | (seen && id.0 != 0)).collect()
     }
 
     fn append(&mut self, now: Time, body: &Body) -> Seq {
@@ -365,7 +363,7 @@ impl<D: Disk, S: Store> Folding<'_, D, S> {
                 for (body, (seq, outcome)) in bodies.iter().zip(answers) {
                     // Those with the place 0 did not reach the log.
                     if *seq != 0 {
-                        let entry = EntryRef { seq: *seq, time: now, body };
+                        let entry = EntryRef { seq: *seq, time: now, body, is_new: true };
                         *outcome = engine::apply(&mut state, entry, &history, &mut effects);
                     }
                 }

@@ -67,7 +67,7 @@ impl World {
 
     fn put(&mut self, body: Body) {
         self.seq += 1;
-        let entry = EntryRef { seq: self.seq, time: START, body: &body };
+        let entry = EntryRef { seq: self.seq, time: START, body: &body, is_new: true };
         let outcome = apply(&mut self.state, entry, &NoHistory, &mut Effects::default());
         assert!(!matches!(outcome, model::outcome::Outcome::Refused(_)), "{outcome:?}");
     }
@@ -85,7 +85,7 @@ impl World {
             // The way in has computed the digests before.
             touch.digest_aliases();
             let (time, body) = (touch.time, Body::Touch(touch));
-            let entry = EntryRef { seq: self.seq, time, body: &body };
+            let entry = EntryRef { seq: self.seq, time, body: &body, is_new: true };
             apply(&mut self.state, entry, &NoHistory, &mut effects);
             moved += effects.changes.len() as u64;
             effects.changes.clear();
