@@ -4,7 +4,7 @@
  * It knows no capability of the product.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -204,6 +204,19 @@ export class Server {
   async touch(touch) {
     const answer = await this.call("POST", "/v1/touches", touch);
     if (answer.accepted !== 1) throw new Error(`not accepted: ${JSON.stringify(answer)}`);
+  }
+
+  /** Whether the program itself finds a text in a copy of the data folder, packed or not. */
+  inspectFinds(text) {
+    const copy = mkdtempSync(join(tmpdir(), "everbond-copy-"));
+    try {
+      cpSync(this.data, copy, { recursive: true });
+      const done = spawnSync(BINARY, ["inspect", "--find", text, "--data", copy]);
+      if (done.status !== 0 && done.status !== 3) throw new Error(String(done.stderr));
+      return done.status === 3;
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
   }
 
   /** Which of the byte strings stand in which files of the data folder. */

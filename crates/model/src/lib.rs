@@ -13,6 +13,7 @@ pub mod kind;
 pub mod limits;
 mod names;
 pub mod outcome;
+pub mod prose;
 pub mod texts;
 pub mod things;
 pub mod touch;

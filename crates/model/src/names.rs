@@ -27,7 +27,9 @@ const NAMES: &[&str] = &[
     "temp", "temperature", "term", "text", "theme", "time", "timestamp", "title", "token", "total",
     "type", "unit", "units", "until", "uptime", "url", "user", "user_id", "username", "value",
     "variant", "version", "video", "view", "visits", "voltage", "volume", "warning", "water",
-    "watts", "website", "weight", "width", "year",
+    "watts", "website", "weight", "width", "year", "guide", "ink_percent", "note", "pages", "phase",
+    "remaining_minutes", "severity", "signal", "stock", "temp_c", "toner_percent", "tray",
+    "uptime_s", "wifi",
 ];
 
 /// How many numbers a byte has room for beside the lengths of other names.

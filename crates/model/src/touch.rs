@@ -341,10 +341,12 @@ impl Touch {
         if let Some(location) = self.location {
             location.write(out);
         }
-        for map in [&self.properties, &self.traits] {
-            if !map.is_empty() {
-                map.write(out);
-            }
+        if !self.properties.is_empty() {
+            self.properties.write_packed(out);
+        }
+        // What is known of a person stays as it is: a search through the bytes finds it.
+        if !self.traits.is_empty() {
+            self.traits.write(out);
         }
     }
 

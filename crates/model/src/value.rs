@@ -3,7 +3,7 @@
 //! the same content always has the same bytes. It is not `Serialize`: the edges convert.
 
 use crate::bytes::{Corrupt, Reader, Writer};
-use crate::names;
+use crate::{names, prose};
 
 /// One value. Floats are finite: the edge turns NaN and infinities into `Null`.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -48,6 +48,7 @@ impl<'a> Written<'a> {
             byte @ tag::SHORT_TEXT..tag::SMALL_INT => {
                 Written::Text(input.text_of(usize::from(byte - tag::SHORT_TEXT))?)
             }
+            tag::PACKED_TEXT => return Err(Corrupt("a packed text stands outside the log")),
             byte => Written::Int(i64::from(byte - tag::SMALL_INT) + SMALL_INT_MIN),
         })
     }
@@ -174,7 +175,8 @@ const NAMES_FROM: u8 = 32;
 ///   8 to 15   a float that is a decimal with 0 to 7 digits behind the point: the integer that is
 ///             left without the point, as a zigzag varint
 ///  16 to 63   text of 0 to 47 bytes
-///  64 to 255  integer from -16 to 175
+///  64 to 254  integer from -16 to 174
+///  255        text, packed (length, bytes): only in the log
 /// ```
 mod tag {
     pub const NULL: u8 = 0;
@@ -188,11 +190,15 @@ mod tag {
     pub const DECIMAL: u8 = 8;
     pub const SHORT_TEXT: u8 = 16;
     pub const SMALL_INT: u8 = 64;
+    pub const PACKED_TEXT: u8 = 255;
 }
 
 const SMALL_INT_MIN: i64 = -16;
-const SMALL_INT_MAX: i64 = SMALL_INT_MIN + (u8::MAX - tag::SMALL_INT) as i64;
+const SMALL_INT_MAX: i64 = SMALL_INT_MIN + (tag::PACKED_TEXT - 1 - tag::SMALL_INT) as i64;
 const SHORT_TEXT_LEN: usize = (tag::SMALL_INT - tag::SHORT_TEXT) as usize;
+/// Texts that are shorter stay as they are: little is won, and whoever looks at the bytes of a log
+/// finds them.
+const PACKED_FROM: usize = 16;
 const SCALES: [f64; 8] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
 
 /// The float as an integer and how many of its digits are behind the point, the fewest that give
@@ -272,6 +278,11 @@ impl Value {
     }
 
     pub fn write(&self, out: &mut Writer) {
+        self.write_with(out, false);
+    }
+
+    /// With `pack`, longer texts are packed. What is written so can only be read as a whole.
+    fn write_with(&self, out: &mut Writer, pack: bool) {
         match self {
             Value::Null => out.u8(tag::NULL),
             Value::Bool(false) => out.u8(tag::FALSE),
@@ -293,9 +304,23 @@ impl Value {
                     out.f64(*float);
                 }
             },
+            Value::Text(text) if pack && text.len() >= PACKED_FROM => match prose::pack(text) {
+                Some(packed) => {
+                    out.u8(tag::PACKED_TEXT);
+                    out.blob(&packed);
+                }
+                None => Value::write_text(out, text),
+            },
             Value::Text(text) => Value::write_text(out, text),
-            Value::List(list) => Value::write_list(out, list),
-            Value::Map(map) => Value::write_map(out, map),
+            Value::List(list) => {
+                out.u8(tag::LIST);
+                out.uint(list.len() as u64);
+                list.iter().for_each(|value| value.write_with(out, pack));
+            }
+            Value::Map(map) => {
+                out.u8(tag::MAP);
+                map.write_with(out, pack);
+            }
         }
     }
 
@@ -310,17 +335,6 @@ impl Value {
         }
     }
 
-    pub fn write_list(out: &mut Writer, list: &[Value]) {
-        out.u8(tag::LIST);
-        out.uint(list.len() as u64);
-        list.iter().for_each(|value| value.write(out));
-    }
-
-    pub fn write_map(out: &mut Writer, map: &Map) {
-        out.u8(tag::MAP);
-        map.write(out);
-    }
-
     /// The value if it is a text; otherwise nothing is read.
     pub fn read_text<'a>(input: &mut Reader<'a>) -> Result<Option<&'a str>, Corrupt> {
         let len = match input.left().first() {
@@ -332,6 +346,15 @@ impl Value {
         match len {
             Some(len) => input.text_of(usize::from(len)).map(Some),
             None => input.text().map(Some),
+        }
+    }
+
+    fn has_text(&self, part: &str) -> bool {
+        match self {
+            Value::Text(text) => text.contains(part),
+            Value::List(list) => list.iter().any(|value| value.has_text(part)),
+            Value::Map(map) => map.has_text(part),
+            _ => false,
         }
     }
 
@@ -362,6 +385,7 @@ impl Value {
             return Err(Corrupt("a value is nested too deep"));
         }
         match input.u8()? {
+            tag::PACKED_TEXT => return Err(Corrupt("a packed text stands outside the log")),
             tag::NULL | tag::FALSE | tag::TRUE | tag::SMALL_INT.. => {}
             tag::INT | tag::DECIMAL..tag::SHORT_TEXT => {
                 input.uint()?;
@@ -395,6 +419,10 @@ impl Value {
             return Err(Corrupt("a value is nested too deep"));
         }
         let is_map = input.left().first() == Some(&tag::MAP);
+        if input.left().first() == Some(&tag::PACKED_TEXT) {
+            input.u8()?;
+            return Ok(Value::text(prose::unpack(input.blob()?)?));
+        }
         Ok(match Written::read(input)? {
             Written::Null => Value::Null,
             Written::Bool(bool) => Value::Bool(bool),
@@ -606,15 +634,29 @@ impl Map {
         Ok(changed)
     }
 
+    /// Whether one of its texts, however deep, has `part` in it.
+    pub fn has_text(&self, part: &str) -> bool {
+        self.entries.iter().any(|(_, value)| value.has_text(part))
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> + ExactSizeIterator {
         self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     pub fn write(&self, out: &mut Writer) {
+        self.write_with(out, false);
+    }
+
+    /// With longer texts packed: for the log, where a map is read as a whole or not at all.
+    pub fn write_packed(&self, out: &mut Writer) {
+        self.write_with(out, true);
+    }
+
+    fn write_with(&self, out: &mut Writer, pack: bool) {
         out.uint(self.entries.len() as u64);
         for (key, value) in &self.entries {
             key.write(out);
-            value.write(out);
+            value.write_with(out, pack);
         }
     }
 
@@ -751,13 +793,37 @@ mod tests {
 
     #[test]
     fn small_values_are_short() {
-        for (int, len) in [(0, 1), (-16, 1), (-17, 2), (175, 1), (176, 3), (i64::MIN, 11)] {
+        for (int, len) in [(0, 1), (-16, 1), (-17, 2), (174, 1), (175, 3), (i64::MIN, 11)] {
             assert_eq!(there_and_back(&Value::Int(int)), len, "{int}");
         }
         for len in [0, 1, 47, 48, 200] {
             let more = if len < 48 { 1 } else { 2 + len / 128 };
             assert_eq!(there_and_back(&Value::text("x".repeat(len))), len + more);
         }
+    }
+
+    #[test]
+    fn longer_texts_are_packed_where_that_is_asked_for() {
+        let text = "The door of the machine does not close any more.";
+        let list = Value::List(vec![Value::text(text), Value::text("short")].into());
+        let map: Map = [("note", Value::text(text)), ("list", list)].into_iter().collect();
+        let written = |pack| {
+            let mut out = Writer::new();
+            if pack {
+                map.write_packed(&mut out)
+            } else {
+                map.write(&mut out)
+            }
+            out.into_bytes()
+        };
+        let (plain, packed) = (written(false), written(true));
+        assert!(packed.len() * 3 < plain.len() * 2, "{} of {}", packed.len(), plain.len());
+        for bytes in [&plain, &packed] {
+            assert_eq!(Map::read(&mut Reader::new(bytes)).as_ref(), Ok(&map));
+        }
+        assert!(Map::find_written(&packed, "note").is_err());
+        assert!(Map::find_written(&packed, "year").is_err());
+        assert!(matches!(Map::find_written(&plain, "note"), Ok(Some(Written::Text(_)))));
     }
 
     #[test]

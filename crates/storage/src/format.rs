@@ -52,10 +52,11 @@
 //! stored as 1, so 0 always means purged. The lengths stand in the block's header, under a checksum
 //! of their own, so the record's extent is known whatever was erased.
 //!
-//! Nothing is compressed. Measured on typical touches of 78 bytes, blocks packed with LZ4 took 51
-//! bytes a record and with zstd 43, and reading one 165 to 360 ns more, four times what a scan
-//! costs. But then a part could be erased only by writing its block anew in another length, and no
-//! search through the raw bytes of a file would say what it still holds of anybody.
+//! Nothing is compressed here; what a part says may be packed in itself (`model::prose`). Measured
+//! on typical touches of 78 bytes, blocks packed with LZ4 took 51 bytes a record and with zstd 43,
+//! and reading one 165 to 360 ns more, four times what a scan costs. But then a part could be
+//! erased only by writing its block anew in another length. A table of letters for each segment
+//! would hold parts of what it was made from, and outlive it.
 //!
 //! The checksum is XXH3, its low 32 bits for blocks and parts; the salt keeps bytes of another life
 //! of the same disk block, or a copy of a segment inside a record, from passing as part of this

@@ -25,7 +25,7 @@ pub use error::StorageError;
 pub use format::{GROUP_BYTES_MAX, PART_BYTES_MAX};
 pub use log::{Log, LogOptions, OwnedRecord, Record, Recovery};
 pub use reader::{LogReader, Scan};
-pub use scrub::{Damage, Hit, Report, find_bytes, verify_log};
+pub use scrub::{Damage, Hit, Report, find_bytes, read_log, verify_log};
 pub use store::{CommitFault, Each, MemStore, Store};
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
-use crate::format::{parse_segment_name, segment_name};
+use crate::format::{SEGMENT_HEADER, parse_segment_name, segment_name};
+use crate::log::Record;
 use crate::purge;
-use crate::segment::{Segment, Survey};
+use crate::segment::{Cursor, Segment, Survey};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -36,9 +37,7 @@ pub struct Damage {
 /// that checks. Of a log that is being written, the group being written may count as a torn tail.
 pub fn verify_log<D: Disk>(disk: &D) -> Result<Report, StorageError> {
     let pending = purge::read_pending(disk)?;
-    let names = disk.list().map_err(|e| StorageError::io("the log folder", "list", e))?;
-    let mut firsts: Vec<u64> = names.iter().filter_map(|n| parse_segment_name(n)).collect();
-    firsts.sort_unstable();
+    let firsts = first_records(disk)?;
     let mut report = Report { purges_pending: pending.len(), ..Report::default() };
     for (at, &first) in firsts.iter().enumerate() {
         let next = firsts.get(at + 1).copied();
@@ -96,6 +95,39 @@ fn verify_segment<D: Disk>(
         return Err(segment.damaged(survey.end, &what));
     }
     Ok(())
+}
+
+/// Hands out the records of a log, reading only; a part that is erased or damaged is empty.
+pub fn read_log<D: Disk>(disk: &D, each: &mut dyn FnMut(Record<'_>)) -> Result<(), StorageError> {
+    for first in first_records(disk)? {
+        let name = segment_name(first);
+        let file = disk.open(&name).map_err(|e| StorageError::io(&name, "open", e))?;
+        let len = file.len().map_err(|e| StorageError::io(&name, "measure", e))?;
+        let segment = Segment::open(file, first)?;
+        let end = if segment.load_footer(len)? {
+            segment.end()
+        } else {
+            let mut survey = Survey::new(first);
+            segment.survey(len, &mut survey, &|_| true)?;
+            survey.end
+        };
+        let mut cursor = Cursor::new(1 << 20);
+        cursor.seek(SEGMENT_HEADER as u64, end);
+        while let Some(head) = cursor.next_head(&segment)? {
+            let parts = cursor.load(&segment, &head)?;
+            each(cursor.record(&head, parts));
+            cursor.step_over(&head);
+        }
+    }
+    Ok(())
+}
+
+/// The first record of each segment, in order.
+fn first_records<D: Disk>(disk: &D) -> Result<Vec<u64>, StorageError> {
+    let names = disk.list().map_err(|e| StorageError::io("the log folder", "list", e))?;
+    let mut firsts: Vec<u64> = names.iter().filter_map(|n| parse_segment_name(n)).collect();
+    firsts.sort_unstable();
+    Ok(firsts)
 }
 
 /// A place where one of the needles is.

@@ -5,7 +5,7 @@
 use crate::sim_disk::SimDisk;
 use crate::{
     CommitFault, DataDir, DiskStore, Log, LogOptions, MemStore, RealDisk, StorageError, Store,
-    find_bytes, verify_log,
+    find_bytes, read_log, verify_log,
 };
 use model::bytes::Rows;
 use std::io::{BufRead, BufReader};
@@ -357,12 +357,12 @@ fn a_data_folder_is_for_one_process_and_one_format() {
     );
     drop(dir);
     drop(DataDir::open(&path).unwrap());
-    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 4\n").unwrap();
+    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 5\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::NewerFormat { found: 4, known: 3, .. }));
+    assert!(matches!(error, StorageError::NewerFormat { found: 5, known: 4, .. }));
     std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 1\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 3, .. }));
+    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 4, .. }));
     for text in ["", "something", "everbond data folder\n", "everbond data folder\nformat x\n"] {
         std::fs::write(path.join("FORMAT"), text).unwrap();
         let error = DataDir::open(&path).unwrap_err();
@@ -412,6 +412,14 @@ fn a_wipe_of_log_and_store_leaves_nothing_in_the_data_folder() {
     assert_eq!(traces(folder.path()), 0);
     let report = verify_log(&dir.log_disk()).unwrap();
     assert_eq!((report.records, report.purged), (420, 100));
+    let (mut read, mut purged) = (Vec::new(), 0);
+    read_log(&dir.log_disk(), &mut |record| {
+        read.push(record.seq);
+        purged += u64::from(record.purged);
+        assert_eq!(record.purged, record.personal != b"other");
+    })
+    .unwrap();
+    assert_eq!((read, purged), ((1..=420).collect::<Vec<u64>>(), 100));
     assert!(report.damages.is_empty() && report.segments > 2, "{report:?}");
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use engine::State;
 use model::entry::{Body, Entry};
 use runtime::{decode, replay};
-use storage::{DataDir, Log, LogOptions, LogReader, RealDisk, find_bytes, verify_log};
+use storage::{DataDir, Log, LogOptions, LogReader, RealDisk, find_bytes, read_log, verify_log};
 
 use super::folder::{must_exist, time_text};
 use super::{Command, FOLDER_SETTINGS, Failed, Given, failed, say};
@@ -139,10 +139,29 @@ fn find(data: &Path, text: &str) -> Result<(), Failed> {
     for hit in &hits {
         say(format_args!("{} at byte {}", hit.file.display(), hit.offset))?;
     }
-    if hits.is_empty() {
+    let packed = find_packed(&held.log_disk(), text)?;
+    for seq in &packed {
+        say(format_args!("entry {seq} of the log, in a packed text"))?;
+    }
+    if hits.is_empty() && packed.is_empty() {
         return say("no file of the folder holds it");
     }
     Err(Failed::Mistakes)
+}
+
+/// Entries with a text that stands in the log in fewer bytes than it has.
+fn find_packed(log: &RealDisk, text: &str) -> Result<Vec<u64>, Failed> {
+    let mut found = Vec::new();
+    read_log(log, &mut |record| {
+        let entry = decode(&record);
+        let touch = entry.as_ref().ok().and_then(|entry| entry.body.as_touch());
+        let is_plain =
+            || record.personal.windows(text.len().max(1)).any(|part| part == text.as_bytes());
+        if touch.is_some_and(|touch| touch.properties.has_text(text)) && !is_plain() {
+            found.push(record.seq);
+        }
+    })?;
+    Ok(found)
 }
 
 fn entry(data: &Path, number: u64) -> Result<(), Failed> {

@@ -353,12 +353,15 @@ fn a_wipe_leaves_nothing_and_prints_its_receipt() {
     let touches = scratch.write(
         "t.ndjson",
         "{\"kind\":\"product.used\",\"aliases\":{\"user\":\"someone-or-other\"},\
-         \"properties\":{\"note\":\"xyzzy-plugh\"}}\n\
+         \"properties\":{\"note\":\"the lamp says xyzzy-plugh and nothing else\"}}\n\
          {\"kind\":\"product.used\",\"aliases\":{\"user\":\"somebody-else\"}}\n",
     );
     good(&["import", &touches, "--data", &data]);
     let (code, found, _) = run(&["inspect", "--find", "someone-or-other", "--data", &data]);
     assert!(code == 3 && found.contains(".log at byte"), "{found}");
+    // A longer text stands in the log in fewer bytes, and is found all the same.
+    let (code, found, _) = run(&["inspect", "--find", "xyzzy-plugh", "--data", &data]);
+    assert_eq!((code, &*found), (3, "entry 1 of the log, in a packed text\n"));
     let (code, _, err) = run(&["wipe", "--person", "user:someone-or-other", "--data", &data]);
     assert!(code == 2 && err.contains("say --yes"), "{err}");
     let receipt = good(&["wipe", "--person", "user:someone-or-other", "--yes", "--data", &data]);
