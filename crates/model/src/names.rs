@@ -27,7 +27,7 @@ const NAMES: &[&str] = &[
     "temp", "temperature", "term", "text", "theme", "time", "timestamp", "title", "token", "total",
     "type", "unit", "units", "until", "uptime", "url", "user", "user_id", "username", "value",
     "variant", "version", "video", "view", "visits", "voltage", "volume", "warning", "water",
-    "watts", "website", "weight", "width", "year", "guide", "ink_percent", "note", "pages", "phase",
+    "watts", "website", "weight", "width", "year", "gtin", "guide", "ink_percent", "note", "pages", "phase",
     "remaining_minutes", "severity", "signal", "stock", "temp_c", "toner_percent", "tray",
     "uptime_s", "wifi",
 ];

@@ -198,7 +198,7 @@ const SMALL_INT_MAX: i64 = SMALL_INT_MIN + (tag::PACKED_TEXT - 1 - tag::SMALL_IN
 const SHORT_TEXT_LEN: usize = (tag::SMALL_INT - tag::SHORT_TEXT) as usize;
 /// Texts that are shorter stay as they are: little is won, and whoever looks at the bytes of a log
 /// finds them.
-const PACKED_FROM: usize = 16;
+const PACKED_FROM: usize = 12;
 const SCALES: [f64; 8] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
 
 /// The float as an integer and how many of its digits are behind the point, the fewest that give
