@@ -111,6 +111,13 @@ pub const LINES: &[Line] = &[
     ),
     line("the same, beside its limit", ("decide.per_second", PerSecond), STATIC_BESIDE, NONE, &[]),
     line(
+        "the same, beside as many bytes in and out",
+        ("decide.per_second", PerSecond),
+        ("as many bytes, always the same", "static_decision.per_second"),
+        NONE,
+        &[],
+    ),
+    line(
         "a decision at a quarter of it, p50",
         ("decide_quarter.p50_ms", Ms),
         ("static GET beside touches", "static_quarter.p50_ms"),

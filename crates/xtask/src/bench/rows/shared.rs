@@ -201,6 +201,20 @@ impl Bench {
         ])
     }
 
+    /// The same questions as [`Bench::decisions`] asks, to the bare server.
+    fn ask_fixed(&self, addr: SocketAddr, load: (u64, f64, f64)) -> Result<Figures, Trouble> {
+        self.bench(&[
+            ("decide", String::new()),
+            ("addr", addr.to_string()),
+            ("key", KEY.to_owned()),
+            ("people", self.people.to_string()),
+            ("preview", true.to_string()),
+            ("connections", load.0.to_string()),
+            ("rate", load.1.to_string()),
+            ("seconds", load.2.to_string()),
+        ])
+    }
+
     fn decisions(&self, preview: bool, load: (u64, f64, f64)) -> Result<Process, Trouble> {
         self.on(
             self.server()?,
@@ -243,6 +257,8 @@ pub fn decide(bench: &mut Bench) -> Result<(), Trouble> {
     let (own, _) = bench.beside(load, |bench| bench.get_fixed(addr, (CALLERS, 0.0, seconds)))?;
     bench.figures.put("static_beside", &own);
     let closed = (CALLERS, 0.0, seconds);
+    let (own, _) = bench.beside(load, |bench| bench.ask_fixed(addr, closed))?;
+    bench.figures.put("static_decision", &own);
     let (own, touches) = bench.beside(load, |bench| bench.decisions(true, closed)?.finish())?;
     bench.figures.put("decide", &own);
     let came = touches.need("per_second")?;
