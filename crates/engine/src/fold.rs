@@ -221,12 +221,10 @@ fn apply_touch(state: &mut State, touch: &Touch, is_new: bool, cx: &mut Cx<'_>) 
         return Outcome::Refused(refusal);
     }
     let key = seen_key(touch.id);
-    if key != 0 {
-        if !state.seen.insert(key, is_new) {
-            state.meta.duplicates += 1;
-            identity::mention(state, &touch.aliases, cx.seq);
-            return Outcome::Duplicate;
-        }
+    if key != 0 && !state.seen.insert(key, is_new) {
+        state.meta.duplicates += 1;
+        identity::mention(state, &touch.aliases, cx.seq);
+        return Outcome::Duplicate;
     }
     // A code says whose it is, so that a till needs to know nobody.
     let code = grants::code_in(touch);

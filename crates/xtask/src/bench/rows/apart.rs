@@ -83,14 +83,14 @@ pub fn streams(bench: &mut Bench) -> Result<(), Trouble> {
     server.stop()
 }
 
-/// The same load at so many people and at ten times as many, and the processor's time for each
-/// touch when there are few touches and when there are many.
+/// The same load at so many people and at ten times as many, and for the fewer the processor's time
+/// for each touch when there are few touches and when everybody has a hundred.
 pub fn growth(bench: &mut Bench) -> Result<(), Trouble> {
     let (people, next_id) = (bench.people, bench.next_id);
     let mut measured = Ok(());
-    for (name, times) in [("growth_1", 1), ("growth_10", 10)] {
+    for (name, times, touches) in [("growth_1", 1, TOUCHES_EACH), ("growth_10", 10, 0)] {
         bench.people = people * times;
-        measured = grown(bench, name);
+        measured = grown(bench, name, touches);
         if measured.is_err() {
             break;
         }
@@ -100,7 +100,9 @@ pub fn growth(bench: &mut Bench) -> Result<(), Trouble> {
     measured
 }
 
-fn grown(bench: &mut Bench, name: &str) -> Result<(), Trouble> {
+const TOUCHES_EACH: u64 = 100;
+
+fn grown(bench: &mut Bench, name: &str, touches_each: u64) -> Result<(), Trouble> {
     let data = bench.folder.join(name);
     let memory_mib = (bench.people * 4_000 / (1 << 20)).max(1024);
     let server = Server::start(&bench.root, &bench.everbond, &data, memory_mib)?;
@@ -110,12 +112,20 @@ fn grown(bench: &mut Bench, name: &str) -> Result<(), Trouble> {
     let seconds = bench.seconds(15.0, 5.0);
     let early = bench.touches_and_cpu(&server, "native", (32, 0.0, seconds))?;
     bench.figures.put(name, &early);
-    // Long enough in between that there are several times as many touches.
-    bench.touches_and_cpu(&server, "native", (32, 0.0, seconds * 4.0))?;
-    let late = bench.touches_and_cpu(&server, "native", (32, 0.0, seconds))?;
-    bench.figures.put(&format!("{name}_late"), &late);
-    let touches = server.client()?.metric("everbond_touches_total")?;
-    bench.figures.set(&format!("{name}_late.touches_total"), touches);
+    if touches_each > 0 {
+        let wanted = (bench.people * touches_each) as f64;
+        let mut touches = 0.0;
+        while touches < wanted {
+            bench.touches_and_cpu(&server, "native", (32, 0.0, seconds * 2.0))?;
+            touches = server.client()?.metric("everbond_touches_total")?;
+            bench.say(&format!("{touches:.0} touches of {wanted:.0}"));
+        }
+        let late = bench.touches_and_cpu(&server, "native", (32, 0.0, seconds))?;
+        bench.figures.put(&format!("{name}_late"), &late);
+        bench.figures.set(&format!("{name}_late.touches_total"), touches);
+        let late_per_second = late.need("per_second")?;
+        bench.say(&format!("{late_per_second:.0}/s then"));
+    }
     server.stop()?;
     Ok(std::fs::remove_dir_all(&data)?)
 }
