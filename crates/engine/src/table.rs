@@ -151,6 +151,18 @@ struct Slot<K, V> {
     wanted: bool,
 }
 
+impl<K, V> Slot<K, V> {
+    fn changing(&mut self) -> &mut V {
+        match &mut self.held {
+            Held::Open { value, clean, .. } => {
+                *clean = false;
+                value
+            }
+            _ => unreachable!("the caller opened it"),
+        }
+    }
+}
+
 enum Held<V> {
     /// With its bytes as they were when it was packed last; they count while it is `clean`.
     Open {
@@ -294,14 +306,11 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// An open record, for changing it; counts as changed from here on.
     pub fn here_mut(&mut self, spot: Spot) -> &mut V {
-        self.mark(spot);
-        match &mut self.slot_mut(spot).held {
-            Held::Open { value, clean, .. } => {
-                *clean = false;
-                value
-            }
-            _ => unreachable!("the caller opened it"),
+        if self.slot(spot).epoch != self.epoch {
+            self.mark_first(spot);
+            return self.slot_mut(spot).changing();
         }
+        self.slot_mut(spot).changing()
     }
 
     /// For changing it; counts as changed from here on.
