@@ -151,6 +151,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A number that is not one byte, and its length; one that never ends is longer than all there is.
+#[inline(never)]
 fn long_uint(bytes: &[u8]) -> (u64, usize) {
     let short = bytes.first_chunk().and_then(|word| of_sevens(u64::from_le_bytes(*word)));
     short.unwrap_or_else(|| longest_uint(bytes))
@@ -184,8 +185,7 @@ impl Room<'_> {
         match uint {
             0..0x80 => self.u8(uint as u8),
             0x80..0x100_0000_0000_0000 => {
-                let word = to_sevens(uint);
-                self.raw_of(&word.to_le_bytes(), uint_len(uint));
+                self.raw_of(&to_sevens(uint).to_le_bytes(), uint_len(uint));
             }
             _ => self.longest_uint(uint),
         }
