@@ -4,6 +4,7 @@
 use model::entry::{Body, Entry, Seq};
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
+use model::kind::Kinds;
 use model::limits;
 use model::outcome::Outcome;
 use model::things::Product as Registration;
@@ -13,6 +14,11 @@ use crate::record::Product;
 use crate::state::{History, State, seen_key};
 use crate::timeline::Topic;
 use crate::{bonds, grants, identity, referrals, refused, split, tally, timers, wipe};
+
+/// Kinds that do more to a person than to be counted.
+const PERSONAL: Kinds = identity::CONSENTS.and(tally::COUNTED).and(referrals::FOLLOWED);
+const FIXED: Kinds = Kinds::of(&["product.fixed"]);
+const ASKED: Kinds = Kinds::of(&["help.asked"]);
 
 /// What must happen outside once the entry is durable.
 #[derive(Debug, Default, PartialEq)]
@@ -262,7 +268,7 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
         if !touch.state.is_empty() {
             product.state.lay_over(&touch.state, limits::PROPERTIES, &mut state.scratch);
         }
-        if touch.kind.as_str() == "product.fixed" {
+        if FIXED.have(&touch.kind) {
             product.state.remove("error");
         }
         cx.changed(Change::Product(*subject));
@@ -277,7 +283,7 @@ fn fold_timelines(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
     if let Some(place) = touch.place.as_ref().filter(|id| state.place(id).is_some()) {
         state.note(Topic::Place(place.clone()), cx.seq);
     }
-    if touch.kind.as_str() == "help.asked" {
+    if ASKED.have(&touch.kind) {
         state.note(Topic::Inbox, cx.seq);
         cx.changed(Change::Inbox);
     }
@@ -298,16 +304,21 @@ pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &m
     if !touch.traits.is_empty() {
         person.traits.lay_over(&touch.traits, limits::PROPERTIES, &mut state.scratch);
     }
-    identity::fold_consent(person, touch, cx);
-    tally::fold_click(person, touch);
-    referrals::fold_visit(state, id, touch, cx);
+    let personal = PERSONAL.have(&touch.kind);
+    if personal {
+        identity::fold_consent(person, touch, cx);
+        tally::fold_click(person, touch);
+        referrals::fold_visit(state, id, touch, cx);
+    }
     for subject in bonds::subjects_of(state, touch).iter() {
         bonds::fold_at(state, (id, spot), *subject, touch, cx);
     }
-    if cx.live {
-        tally::with_person(state, id, touch);
+    if personal {
+        if cx.live {
+            tally::with_person(state, id, touch);
+        }
+        referrals::fold_recommend(state, id, touch, cx);
     }
-    referrals::fold_recommend(state, id, touch, cx);
     cx.changed(Change::Person(id));
 }
 
