@@ -30,6 +30,15 @@ pub struct Effects {
     pub purges: Vec<u64>,
 }
 
+impl Effects {
+    /// Nothing must happen any more; the memory stays.
+    pub fn clear(&mut self) {
+        self.changes.clear();
+        self.sends.clear();
+        self.purges.clear();
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     Person(PersonId),
