@@ -57,6 +57,9 @@ const DONE: Kinds = Kinds::of(&["step.done"]);
 const COMMERCE: [&str; 7] =
     ["campaign.", "cart.", "checkout.", "order.", "wishlist.", "coupon.", "payment."];
 
+/// What [`check`] is for.
+pub(crate) const CHECKED: Kinds = CLAIMED.and(PARTINGS);
+
 /// Refuses what only a true owner may do.
 pub(crate) fn check(
     state: &mut State,
@@ -254,7 +257,7 @@ fn bond_for(
     if subject.is_unit() {
         let at = place_of(record, subject);
         let role = at.map(|at| record.bonds[at].role);
-        let ties = (touch.trusted && TIES.have(&touch.kind)) || CLAIMED.have(&touch.kind);
+        let ties = TIES.have(&touch.kind) && (touch.trusted || CLAIMED.have(&touch.kind));
         return match role {
             Some(role) if role == Role::Owner || !ties => at.map(standing),
             _ if ties => {
@@ -542,9 +545,6 @@ fn fold_steps(state: &mut State, own: Standing, force: &Force, touch: &Touch, cx
     let named = if DONE.have(&touch.kind) { touch.properties.text("step") } else { None };
     let does =
         |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
-    if !force.journey.steps.iter().any(does) {
-        return;
-    }
     let about = About { own, touch: Some((touch, cx.now)), now: touch.time };
     for (step, id) in force.journey.steps.iter().zip(&force.steps) {
         if own.bond(state).steps_done.contains(id) {

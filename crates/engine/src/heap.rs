@@ -88,6 +88,7 @@ fn size_for(len: usize) -> usize {
 }
 
 impl Heap {
+    #[inline]
     pub fn get(&self, packed: Packed) -> &[u8] {
         let len = packed.len as usize;
         if packed.place & ALONE != 0 {

@@ -69,6 +69,7 @@ impl Default for Timeline {
 
 impl Timeline {
     /// `seq` is not smaller than all that it has; what it has already it does not take again.
+    #[inline]
     pub fn push(&mut self, seq: Seq, blocks: &mut Blocks) {
         if seq <= self.last {
             return;
