@@ -139,14 +139,17 @@ impl State {
     /// Each loop does one thing for all of the entries: so the processor waits for many places of
     /// the memory at once, where the fold waits for one behind the other.
     pub fn away<'a>(&self, bodies: impl Iterator<Item = &'a Body>) -> Away {
-        let touches: Vec<&Touch> = bodies.filter_map(Body::as_touch).collect();
+        // Each in memory that is asked for once.
+        let mut touches: Vec<&Touch> = Vec::with_capacity(bodies.size_hint().0);
+        touches.extend(bodies.filter_map(Body::as_touch));
         let near: u64 = touches.iter().map(|touch| touch.near()).sum();
         let ids: Vec<u64> = touches.iter().map(|touch| seen_key(touch.id)).collect();
         let seen = ids.iter().filter(|id| self.seen.contains_new(**id)).count();
         let mut away = Away { rows: Vec::new(), near: near.wrapping_add(seen as u64) };
 
         let aliases = touches.iter().flat_map(|touch| &touch.aliases);
-        let names: Vec<Name> = aliases.map(name_of).collect();
+        let mut names: Vec<Name> = Vec::with_capacity(2 * touches.len());
+        names.extend(aliases.map(name_of));
         let owners: Vec<Option<PersonId>> =
             names.iter().map(|name| self.aliases.here(name)).collect();
         let strangers = names.iter().zip(&owners).filter(|(_, owner)| owner.is_none());
@@ -154,12 +157,18 @@ impl State {
             away.rows.push((What::Alias(*name), row(name).to_vec()));
         }
 
-        let mut persons: Vec<PersonId> = owners.into_iter().flatten().collect();
-        persons.dedup();
+        let mut persons: Vec<PersonId> = Vec::with_capacity(touches.len());
+        let owners = owners.into_iter().flatten();
+        owners.for_each(|owner| {
+            if persons.last() != Some(&owner) {
+                persons.push(owner)
+            }
+        });
         away.look(&self.persons, &persons, keys::PERSON, What::Person);
 
         let subjects = touches.iter().flat_map(|touch| &touch.products);
-        let units: Vec<Subject> = subjects.filter(|subject| subject.is_unit()).copied().collect();
+        let mut units: Vec<Subject> = Vec::with_capacity(touches.len());
+        units.extend(subjects.filter(|subject| subject.is_unit()));
         away.look(&self.products, &units, keys::PRODUCT, What::Product);
         away
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use model::context::Context;
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
-use model::kind::Kind;
+use model::kind::{Kind, Kinds};
 use model::limits;
 use model::outcome::Refusal;
 use model::touch::Touch;
@@ -32,7 +32,7 @@ use crate::timers;
 pub const CLAIM_FAILURES: u32 = 10;
 
 /// Trusted touches that say that this unit is (to be) this person's.
-const TIES: [&str; 8] = [
+const TIES: Kinds = Kinds::of(&[
     "order.placed",
     "product.bought",
     "product.claimed",
@@ -41,14 +41,24 @@ const TIES: [&str; 8] = [
     "parcel.delivered",
     "product.installed",
     "order.updated",
-];
+]);
 
 /// Touches by which a bond ends.
-const PARTINGS: [&str; 3] = ["product.resold", "product.returned", "product.recycled"];
+const PARTINGS: Kinds = Kinds::of(&["product.resold", "product.returned", "product.recycled"]);
+
+const CLICKED: Kinds = Kinds::of(&["campaign.clicked"]);
+const ORDERED: Kinds = Kinds::of(&["order.placed"]);
+const CLAIMED: Kinds = Kinds::of(&["product.claimed"]);
+const OPENED: Kinds = Kinds::of(&["message.opened"]);
+const NOTED: Kinds = CLICKED.and(ORDERED).and(OPENED);
+const DONE: Kinds = Kinds::of(&["step.done"]);
 
 /// About buying, so for an owner they are about another unit.
 const COMMERCE: [&str; 7] =
     ["campaign.", "cart.", "checkout.", "order.", "wishlist.", "coupon.", "payment."];
+
+/// What [`check`] is for.
+pub(crate) const CHECKED: Kinds = CLAIMED.and(PARTINGS);
 
 /// Refuses what only a true owner may do.
 pub(crate) fn check(
@@ -57,11 +67,10 @@ pub(crate) fn check(
     person: Option<PersonId>,
     cx: &mut Cx<'_>,
 ) -> Result<(), Refusal> {
-    let kind = touch.kind.as_str();
-    if kind == "product.claimed" {
+    if CLAIMED.have(&touch.kind) {
         return check_claim(state, touch, person, cx);
     }
-    if PARTINGS.contains(&kind) && !touch.trusted {
+    if PARTINGS.have(&touch.kind) && !touch.trusted {
         let owns = !identity::is_hearsay(touch)
             && touch.products.iter().all(|subject| {
                 let owner = state.product(*subject).and_then(|product| product.owner);
@@ -123,7 +132,7 @@ pub(crate) fn subjects_of<'a>(state: &State, touch: &'a Touch) -> Cow<'a, [Subje
     if touch.kind.as_str().starts_with("products.") {
         return Cow::default();
     }
-    if touch.products.is_empty() && touch.kind.as_str() == "campaign.clicked" {
+    if touch.products.is_empty() && CLICKED.have(&touch.kind) {
         let campaign = touch.campaign.as_deref().and_then(|id| state.campaign(id));
         return match campaign.map(|campaign| &campaign.subjects[..]) {
             Some([only]) => vec![*only].into(),
@@ -194,34 +203,44 @@ pub(crate) fn fold_at(
     cx: &mut Cx<'_>,
 ) {
     let Some(own) = bond_for(state, person, subject, touch, cx) else { return };
-    let force = state.force(own.subject.gtin).cloned();
-    if let Some(force) = &force {
-        carry_over(state, own, force, touch.time, cx);
-    }
-    let kind = touch.kind.as_str();
-    let opened = (kind == "message.opened").then(|| touch.properties.text("message"));
-    let opened = opened.flatten().and_then(|id| state.term(id));
     let bond = own.bond_mut(state);
     bond.touches += 1;
-    if kind == "campaign.clicked" {
+    let (version, mut stage) = ((bond.journey, bond.version), bond.stage);
+    if NOTED.have(&touch.kind) {
+        note(state, own, touch);
+    }
+    if let Some(force) = state.force(own.subject.gtin).cloned() {
+        if version != (force.name, force.version) {
+            carry_over(state, own, &force, touch.time, cx);
+            stage = own.bond(state).stage;
+        }
+        let on_kind = force.on_kind(&touch.kind);
+        if on_kind.step || DONE.have(&touch.kind) {
+            fold_steps(state, own, &force, touch, cx);
+        }
+        if let Some(to) = target(state, own, (&force, &on_kind), stage, (touch, cx.now)) {
+            let by = By::Kind(&touch.kind);
+            enter(state, own, &force, Moving { to, by, time: touch.time }, cx);
+        }
+    }
+    if PARTINGS.have(&touch.kind) {
+        part(state, own, cx);
+    }
+}
+
+/// What a touch says of a bond beside moving it.
+fn note(state: &mut State, own: Standing, touch: &Touch) {
+    let opened = OPENED.have(&touch.kind).then(|| touch.properties.text("message"));
+    let opened = opened.flatten().and_then(|id| state.term(id));
+    let bond = own.bond_mut(state);
+    if CLICKED.have(&touch.kind) {
         bond.campaign = touch.campaign.clone();
     }
-    if kind == "order.placed" && bond.role == Role::Prospect {
+    if ORDERED.have(&touch.kind) && bond.role == Role::Prospect {
         bond.role = Role::Buyer;
     }
     if let Some(id) = opened {
         bond.messages.iter_mut().filter(|own| own.id == id).for_each(|own| own.read = true);
-    }
-    if let Some(force) = &force {
-        let on_kind = force.on_kind(&touch.kind);
-        fold_steps(state, own, (force, &on_kind), touch, cx);
-        if let Some(to) = target(state, own, (force, &on_kind), touch, cx.now) {
-            let by = By::Kind(&touch.kind);
-            enter(state, own, force, Moving { to, by, time: touch.time }, cx);
-        }
-    }
-    if PARTINGS.contains(&kind) {
-        part(state, own, cx);
     }
 }
 
@@ -233,13 +252,12 @@ fn bond_for(
     touch: &Touch,
     cx: &mut Cx<'_>,
 ) -> Option<Standing> {
-    let kind = touch.kind.as_str();
     let record = state.persons.here(spot);
     let standing = |at| Standing { person, subject, spot, at };
     if subject.is_unit() {
         let at = place_of(record, subject);
         let role = at.map(|at| record.bonds[at].role);
-        let ties = (touch.trusted && TIES.contains(&kind)) || kind == "product.claimed";
+        let ties = TIES.have(&touch.kind) && (touch.trusted || CLAIMED.have(&touch.kind));
         return match role {
             Some(role) if role == Role::Owner || !ties => at.map(standing),
             _ if ties => {
@@ -249,7 +267,7 @@ fn bond_for(
             _ => model_bond(state, (person, spot), subject.to_model(), touch),
         };
     }
-    if !COMMERCE.iter().any(|prefix| kind.starts_with(prefix)) {
+    if !COMMERCE.iter().any(|prefix| touch.kind.as_str().starts_with(prefix)) {
         let at = record.bonds.iter().rposition(|own| {
             own.role == Role::Owner && own.subject.gtin == subject.gtin && own.subject.is_unit()
         });
@@ -378,9 +396,6 @@ pub(crate) fn stage_of(state: &State, force: &Force, bond: &Bond) -> Term {
 /// Writes down where a bond of an older version stands in the one in force.
 fn carry_over(state: &mut State, own: Standing, force: &Force, time: Time, cx: &mut Cx<'_>) {
     let bond = own.bond(state);
-    if bond.journey == force.name && bond.version == force.version {
-        return;
-    }
     let to = stage_of(state, force, bond);
     let moved = to != bond.stage;
     let bond = own.bond_mut(state);
@@ -392,15 +407,14 @@ fn carry_over(state: &mut State, own: Standing, force: &Force, time: Time, cx: &
     }
 }
 
-/// The stage that this touch moves the bond to, if any.
+/// The stage that this touch moves the bond to, if any. It stands in `stage`.
 fn target(
     state: &State,
     own: Standing,
     (force, on_kind): (&Force, &OnKind),
-    touch: &Touch,
-    recorded: Time,
+    stage: Term,
+    (touch, recorded): (&Touch, Time),
 ) -> Option<Term> {
-    let stage = stage_of(state, force, own.bond(state));
     let from = force.stage_no(stage);
     let about = About { own, touch: Some((touch, recorded)), now: touch.time };
     let moves = on_kind.moves.iter().map(|at| &force.journey.moves[usize::from(*at)]);
@@ -411,7 +425,7 @@ fn target(
         return (to != stage).then_some(to);
     }
     // A campaign may itself stand for a stage; it brings in whoever has none yet.
-    if from.is_none() && touch.kind.as_str() == "campaign.clicked" {
+    if from.is_none() && CLICKED.have(&touch.kind) {
         let campaign = state.campaign(touch.campaign.as_deref()?)?;
         let number = force.journey.stage_no(campaign.stage.as_deref()?)?;
         return Some(force.stage_term(Some(number)));
@@ -519,32 +533,18 @@ pub(crate) fn move_by_kind(
 ) {
     let touch = Touch::new(kind.clone(), time, model::touch::Source::Engine);
     let Some(force) = state.force(own.subject.gtin).cloned() else { return };
-    if let Some(to) = target(state, own, (&force, &force.on_kind(kind)), &touch, time) {
+    let stage = stage_of(state, &force, own.bond(state));
+    if let Some(to) = target(state, own, (&force, &force.on_kind(kind)), stage, (&touch, time)) {
         enter(state, own, &force, Moving { to, by: By::Kind(kind), time }, cx);
     }
 }
 
 /// Marks the steps that this touch does. In a prescribed journey a step counts only when all
 /// before it are done; done out of order it stays locked and has to be done again.
-fn fold_steps(
-    state: &mut State,
-    own: Standing,
-    (force, on_kind): (&Force, &OnKind),
-    touch: &Touch,
-    cx: &mut Cx<'_>,
-) {
-    let named = match touch.kind.as_str() {
-        "step.done" => touch.properties.text("step"),
-        _ => None,
-    };
-    if named.is_none() && !on_kind.step {
-        return;
-    }
+fn fold_steps(state: &mut State, own: Standing, force: &Force, touch: &Touch, cx: &mut Cx<'_>) {
+    let named = if DONE.have(&touch.kind) { touch.properties.text("step") } else { None };
     let does =
         |step: &journey::Step| matches_kind(&step.done_on, &touch.kind) || named == Some(&*step.id);
-    if !force.journey.steps.iter().any(does) {
-        return;
-    }
     let about = About { own, touch: Some((touch, cx.now)), now: touch.time };
     for (step, id) in force.journey.steps.iter().zip(&force.steps) {
         if own.bond(state).steps_done.contains(id) {

@@ -4,6 +4,7 @@
 use model::entry::{Body, Entry, Seq};
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
+use model::kind::Kinds;
 use model::limits;
 use model::outcome::Outcome;
 use model::things::Product as Registration;
@@ -14,6 +15,11 @@ use crate::state::{History, State, seen_key};
 use crate::timeline::Topic;
 use crate::{bonds, grants, identity, referrals, refused, split, tally, timers, wipe};
 
+/// Kinds that do more to a person than to be counted.
+const PERSONAL: Kinds = identity::CONSENTS.and(tally::COUNTED).and(referrals::FOLLOWED);
+const FIXED: Kinds = Kinds::of(&["product.fixed"]);
+const ASKED: Kinds = Kinds::of(&["help.asked"]);
+
 /// What must happen outside once the entry is durable.
 #[derive(Debug, Default, PartialEq)]
 pub struct Effects {
@@ -22,6 +28,15 @@ pub struct Effects {
     pub sends: Vec<Send>,
     /// Wipes whose log records can be overwritten after the next checkpoint.
     pub purges: Vec<u64>,
+}
+
+impl Effects {
+    /// Nothing must happen any more; the memory stays.
+    pub fn clear(&mut self) {
+        self.changes.clear();
+        self.sends.clear();
+        self.purges.clear();
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,7 +245,9 @@ fn apply_touch(state: &mut State, touch: &Touch, is_new: bool, cx: &mut Cx<'_>) 
     let code = grants::code_in(touch);
     let code_person = code.as_ref().and_then(|code| state.person_by_code(code));
     let person = identity::resolve(state, touch, code_person, cx);
-    if let Err(refusal) = bonds::check(state, touch, person, cx) {
+    if bonds::CHECKED.have(&touch.kind)
+        && let Err(refusal) = bonds::check(state, touch, person, cx)
+    {
         state.meta.refused += 1;
         identity::mention(state, &touch.aliases, cx.seq);
         return Outcome::Refused(refusal);
@@ -261,7 +278,7 @@ fn fold_products(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
         if !touch.state.is_empty() {
             product.state.lay_over(&touch.state, limits::PROPERTIES, &mut state.scratch);
         }
-        if touch.kind.as_str() == "product.fixed" {
+        if FIXED.have(&touch.kind) {
             product.state.remove("error");
         }
         cx.changed(Change::Product(*subject));
@@ -276,7 +293,7 @@ fn fold_timelines(state: &mut State, touch: &Touch, cx: &mut Cx<'_>) {
     if let Some(place) = touch.place.as_ref().filter(|id| state.place(id).is_some()) {
         state.note(Topic::Place(place.clone()), cx.seq);
     }
-    if touch.kind.as_str() == "help.asked" {
+    if ASKED.have(&touch.kind) {
         state.note(Topic::Inbox, cx.seq);
         cx.changed(Change::Inbox);
     }
@@ -297,16 +314,21 @@ pub(crate) fn fold_person(state: &mut State, id: PersonId, touch: &Touch, cx: &m
     if !touch.traits.is_empty() {
         person.traits.lay_over(&touch.traits, limits::PROPERTIES, &mut state.scratch);
     }
-    identity::fold_consent(person, touch, cx);
-    tally::fold_click(person, touch);
-    referrals::fold_visit(state, id, touch, cx);
+    let personal = PERSONAL.have(&touch.kind);
+    if personal {
+        identity::fold_consent(person, touch, cx);
+        tally::fold_click(person, touch);
+        referrals::fold_visit(state, id, touch, cx);
+    }
     for subject in bonds::subjects_of(state, touch).iter() {
         bonds::fold_at(state, (id, spot), *subject, touch, cx);
     }
-    if cx.live {
-        tally::with_person(state, id, touch);
+    if personal {
+        if cx.live {
+            tally::with_person(state, id, touch);
+        }
+        referrals::fold_recommend(state, id, touch, cx);
     }
-    referrals::fold_recommend(state, id, touch, cx);
     cx.changed(Change::Person(id));
 }
 

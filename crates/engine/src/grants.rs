@@ -5,7 +5,7 @@ use model::alias::Alias;
 use model::decision::{Decision, What};
 use model::gs1::Subject;
 use model::id::{Digest, PersonId, Time};
-use model::kind::Kind;
+use model::kind::Kinds;
 use model::outcome::{self, Accepted, Outcome};
 use model::touch::Touch;
 
@@ -17,6 +17,9 @@ use crate::state::State;
 use crate::tally;
 use crate::terms::Term;
 use crate::timeline::Topic;
+
+/// Touches that may bring an offer's code.
+const REDEEMING: Kinds = Kinds::of(&["offer.redeemed", "order.placed", "coupon.applied"]);
 
 /// Letters and digits that are hard to confuse (Crockford's base 32).
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -240,10 +243,7 @@ pub(crate) fn fold_decided_again(
 /// The code that a touch carries: what a till scanned, what a shop's page was given.
 /// Only the company is believed.
 pub(crate) fn code_in(touch: &Touch) -> Option<String> {
-    let kind: &Kind = &touch.kind;
-    if !touch.trusted
-        || !matches!(kind.as_str(), "offer.redeemed" | "order.placed" | "coupon.applied")
-    {
+    if !touch.trusted || !REDEEMING.have(&touch.kind) {
         return None;
     }
     let typed = touch.properties.text("code").or_else(|| touch.properties.text("coupon"))?;

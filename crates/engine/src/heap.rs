@@ -51,6 +51,9 @@ struct Page {
     /// Where in the block it begins.
     at: u32,
     size: u8,
+    /// The longest record for a room of this size, and the longest for the next smaller one.
+    most: u16,
+    below: u16,
     /// Free rooms that were never used begin here.
     fresh: u16,
     /// The first room of those given back, plus one; each of them names the next.
@@ -85,6 +88,7 @@ fn size_for(len: usize) -> usize {
 }
 
 impl Heap {
+    #[inline]
     pub fn get(&self, packed: Packed) -> &[u8] {
         let len = packed.len as usize;
         if packed.place & ALONE != 0 {
@@ -130,11 +134,14 @@ impl Heap {
 
     /// Puts other bytes in their place, into the same room if they fit there.
     pub fn replace(&mut self, old: Packed, bytes: &[u8]) -> Packed {
-        let (was, now) = (old.len as usize, bytes.len());
-        if was <= ROOM_MOST && now <= ROOM_MOST && size_for(was) == size_for(now) {
-            let packed = Packed { place: old.place, len: now as u32 };
-            self.copy(packed, bytes);
-            return packed;
+        if old.place & ALONE == 0 {
+            let page = &self.pages[(old.place / PAGE_UNITS) as usize];
+            if bytes.len() <= page.most.into() && bytes.len() > page.below.into() {
+                let at = page.at as usize + (old.place % PAGE_UNITS) as usize * UNIT;
+                let block = &mut self.blocks[page.block as usize];
+                block[at..at + bytes.len()].copy_from_slice(bytes);
+                return Packed { place: old.place, len: bytes.len() as u32 };
+            }
         }
         self.free(old);
         self.put(bytes)
@@ -217,6 +224,8 @@ impl Heap {
         let number = self.empty.pop().expect("a block has pages");
         let page = &mut self.pages[number as usize];
         (page.size, page.fresh, page.free) = (size, 0, 0);
+        page.most = size_of_room(size.into()) as u16;
+        page.below = size.checked_sub(1).map_or(0, |below| size_of_room(below.into()) as u16);
         (page.listed, page.idle) = (true, false);
         number
     }

@@ -16,6 +16,7 @@ use model::alias::{Alias, AliasKind};
 use model::entry::Seq;
 use model::gs1::Subject;
 use model::id::PersonId;
+use model::kind::Kinds;
 use model::limits;
 use model::outcome::{Accepted, Outcome, Refusal};
 use model::touch::{Source, Touch};
@@ -26,6 +27,9 @@ use crate::record::{Because, Consent, Known, Merged, Person};
 use crate::split;
 use crate::state::State;
 use crate::timeline::Topic;
+
+/// What [`fold_consent`] is for.
+pub(crate) const CONSENTS: Kinds = Kinds::of(&["consent.given", "consent.withdrawn"]);
 
 /// Whose touch it is; makes the person if nobody is known by any of the aliases.
 /// `code_person`: the touch carries a code that was given to this person.

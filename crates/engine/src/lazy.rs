@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use model::bytes::{Corrupt, Reader, Writer};
+use model::fields::Fields;
 use model::value::{Map, Written};
 
 use crate::condition::Fact;
@@ -53,22 +54,21 @@ impl<T: Part> Lazy<T> {
         }
     }
 
-    /// As [`Lazy::read_again`] of what is only written when it is not the default value.
+    /// As [`Lazy::keep`] of what is only written when it is not the default value.
     #[inline]
-    pub fn read_if(&mut self, is_there: bool, input: &mut Reader<'_>) -> Result<(), Corrupt> {
+    pub fn keep_if(&mut self, is_there: bool, input: &mut Fields<'_>) {
         if is_there {
-            return self.read_again(input);
+            return self.keep(input);
         }
         self.forget();
-        Ok(())
     }
 
-    /// Into the memory that it has.
-    pub fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        let bytes = input.blob()?;
+    /// What comes next, into the memory that it has.
+    #[inline]
+    pub fn keep(&mut self, input: &mut Fields<'_>) {
+        let bytes = input.blob();
         self.forget();
         self.bytes.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// It is the default value from here on.
@@ -213,7 +213,7 @@ mod tests {
 
     fn packed<T: Part>(value: T) -> Lazy<T> {
         let (bytes, mut lazy) = (bytes(&Lazy::new(value)), Lazy::<T>::default());
-        lazy.read_again(&mut Reader::new(&bytes)).unwrap();
+        lazy.keep(&mut Fields::new(&bytes));
         lazy
     }
 
@@ -227,7 +227,7 @@ mod tests {
         for round in 0..12 {
             let value = [&many, &few, BondMore::none()][round % 3];
             let written = bytes(&Lazy::new(value.clone()));
-            lazy.read_again(&mut Reader::new(&written)).unwrap();
+            lazy.keep(&mut Fields::new(&written));
             assert_eq!(bytes(&lazy), written);
             if round % 2 == 0 {
                 assert_eq!(*lazy, *value);

@@ -4,10 +4,11 @@
 use model::alias::{Alias, AliasKind};
 use model::bytes::{Corrupt, Reader, Writer};
 use model::entry::{Key as ApiKey, Seq};
+use model::fields::Fields;
 use model::gs1::{Gtin, Subject};
 use model::id::{Digest, PersonId, Time};
 use model::things;
-use model::touch::{Channel, Money, read_subject, write_subject};
+use model::touch::{Channel, Money, put_subject, read_subject, take_subject, write_subject};
 use model::value::Map;
 
 use crate::lazy::{Lazy, Part};
@@ -377,19 +378,21 @@ impl Bond {
     }
 
     fn write(&self, out: &mut Writer) {
-        write_subject(self.subject, out);
-        self.journey.write(out);
-        out.uint(u64::from(self.version));
-        self.stage.write(out);
-        write_moment(out, self.begun);
         let flags = flag(self.since != self.begun, bond_has::MOVED)
             | flag(!self.steps_done.is_empty(), bond_has::STEPS)
             | flag(!self.more.is_none(), bond_has::MORE);
-        out.u8(self.role as u8 | flags);
-        if flags & bond_has::MOVED != 0 {
-            write_moment(out, self.since);
-        }
-        out.uint(self.touches);
+        out.fields(|out| {
+            put_subject(self.subject, out);
+            self.journey.put(out);
+            out.uint(u64::from(self.version));
+            self.stage.put(out);
+            out.int48(self.begun.0);
+            out.u8(self.role as u8 | flags);
+            if flags & bond_has::MOVED != 0 {
+                out.int48(self.since.0);
+            }
+            out.uint(self.touches);
+        });
         if flags & bond_has::STEPS != 0 {
             out.list(self.steps_done.iter(), |out, step| step.write(out));
         }
@@ -398,26 +401,16 @@ impl Bond {
         }
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Bond, Corrupt> {
-        let mut bond = Bond::new(read_subject(input)?, Time(0));
-        bond.read_rest(input)?;
-        Ok(bond)
-    }
-
-    fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        self.subject = read_subject(input)?;
-        self.read_rest(input)
-    }
-
-    /// What comes behind the subject.
-    fn read_rest(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        self.journey = Term::read(input)?;
-        self.version = input.uint()? as u32;
-        self.stage = Term::read(input)?;
-        self.begun = moment(input)?;
-        let role = input.u8()?;
+    #[inline]
+    fn read_again(&mut self, input: &mut Fields<'_>) -> Result<(), Corrupt> {
+        self.subject = take_subject(input, self.subject);
+        self.journey = Term::take(input);
+        self.version = input.uint() as u32;
+        self.stage = Term::take(input);
+        self.begun = Time(input.int48());
+        let role = input.u8();
         let has = |flag: u8| role & flag != 0;
-        self.since = if has(bond_has::MOVED) { moment(input)? } else { self.begun };
+        self.since = if has(bond_has::MOVED) { Time(input.int48()) } else { self.begun };
         self.role = match role & !(bond_has::MOVED | bond_has::STEPS | bond_has::MORE) {
             1 => Role::Prospect,
             2 => Role::Buyer,
@@ -425,12 +418,15 @@ impl Bond {
             4 => Role::Former,
             _ => return Err(Corrupt("a bond has an unknown role")),
         };
-        self.touches = input.uint()?;
-        match has(bond_has::STEPS) {
-            true => input.list_into(&mut self.steps_done, Term::read)?,
-            false => self.steps_done.clear(),
+        self.touches = input.uint();
+        self.steps_done.clear();
+        if has(bond_has::STEPS) {
+            for _ in 0..input.count()? {
+                self.steps_done.push(Term::take(input));
+            }
         }
-        self.more.read_if(has(bond_has::MORE), input)
+        self.more.keep_if(has(bond_has::MORE), input);
+        Ok(())
     }
 }
 
@@ -452,15 +448,6 @@ fn time(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
 
 fn write_time(out: &mut Writer, time: Time) {
     out.int(time.0);
-}
-
-/// The same in a form of six bytes, for what every touch reads and writes.
-fn moment(input: &mut Reader<'_>) -> Result<Time, Corrupt> {
-    Ok(Time(input.int48()?))
-}
-
-fn write_moment(out: &mut Writer, time: Time) {
-    out.int48(time.0);
 }
 
 fn write_text(out: &mut Writer, text: &str) {
@@ -564,18 +551,21 @@ impl Record for Person {
     }
 
     fn write(&self, out: &mut Writer) {
-        out.u8(2);
         let flags = flag(self.last_seen != self.first_seen, person_has::SEEN_AGAIN)
             | flag(!self.traits.is_none(), person_has::TRAITS)
             | flag(!self.more.is_none(), person_has::MORE);
-        out.u8(flags);
-        write_moment(out, self.first_seen);
-        if flags & person_has::SEEN_AGAIN != 0 {
-            write_moment(out, self.last_seen);
-        }
-        out.uint(self.touches);
-        self.timeline.write(out);
-        out.list(self.bonds.iter(), |out, bond| bond.write(out));
+        out.fields(|out| {
+            out.u8(2);
+            out.u8(flags);
+            out.int48(self.first_seen.0);
+            if flags & person_has::SEEN_AGAIN != 0 {
+                out.int48(self.last_seen.0);
+            }
+            out.uint(self.touches);
+            self.timeline.write(out);
+            out.uint(self.bonds.len() as u64);
+        });
+        self.bonds.iter().for_each(|bond| bond.write(out));
         self.aliases.write(out);
         if flags & person_has::TRAITS != 0 {
             self.traits.write(out);
@@ -592,26 +582,33 @@ impl Record for Person {
     }
 
     fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        check_number(input, 2, "a person has an unknown version")?;
-        let flags = input.u8()?;
+        let input = &mut Fields::new(input.rest());
+        if input.u8() != 2 {
+            return Err(Corrupt("a person has an unknown version"));
+        }
+        let flags = input.u8();
         if flags & !person_has::ALL != 0 {
             return Err(Corrupt("a person has an unknown flag"));
         }
         let has = |flag: u8| flags & flag != 0;
-        self.first_seen = moment(input)?;
-        self.last_seen = if has(person_has::SEEN_AGAIN) { moment(input)? } else { self.first_seen };
-        self.touches = input.uint()?;
-        self.timeline.read_again(input)?;
-        let bonds = input.len()?;
-        self.bonds.truncate(bonds);
-        self.bonds.reserve_exact(bonds - self.bonds.len());
-        self.bonds.iter_mut().try_for_each(|bond| bond.read_again(input))?;
-        for _ in self.bonds.len()..bonds {
-            self.bonds.push(Bond::read(input)?);
+        self.first_seen = Time(input.int48());
+        self.last_seen =
+            if has(person_has::SEEN_AGAIN) { Time(input.int48()) } else { self.first_seen };
+        self.touches = input.uint();
+        self.timeline.read_again(input);
+        let bonds = input.count()?;
+        if bonds != self.bonds.len() {
+            self.bonds.reserve_exact(bonds.saturating_sub(self.bonds.len()));
+            let none = || Bond::new(Subject::model(Gtin::NONE), Time(0));
+            self.bonds.resize_with(bonds, none);
         }
-        self.aliases.read_again(input)?;
-        self.traits.read_if(has(person_has::TRAITS), input)?;
-        self.more.read_if(has(person_has::MORE), input)
+        for bond in &mut self.bonds {
+            bond.read_again(input)?;
+        }
+        self.aliases.keep(input);
+        self.traits.keep_if(has(person_has::TRAITS), input);
+        self.more.keep_if(has(person_has::MORE), input);
+        input.end()
     }
 }
 
@@ -874,28 +871,30 @@ impl Record for Product {
             | flag(self.claim_failures != 0, has::CLAIM_FAILED)
             | flag(!self.attributes.is_none(), has::ATTRIBUTES)
             | flag(!self.state.is_none(), has::STATE);
-        out.u8(2);
-        out.uint(flags);
-        let times = [self.registered, self.made, self.owned_since];
-        times.into_iter().flatten().for_each(|time| write_moment(out, time));
-        if let Some(claim) = self.claim {
-            out.raw(&claim.to_be_bytes());
-        }
-        if let Some(owner) = self.owner {
-            out.uint(owner.0);
-        }
-        if let Some(first) = self.first_seen {
-            write_moment(out, first);
-        }
-        if let Some(again) = again {
-            write_moment(out, again);
-        }
-        if self.claim_failures != 0 {
-            out.uint(u64::from(self.claim_failures));
-            write_time(out, self.claim_failed);
-        }
-        out.uint(self.touches);
-        self.timeline.write(out);
+        out.fields(|out| {
+            out.u8(2);
+            out.uint(flags);
+            let times = [self.registered, self.made, self.owned_since];
+            times.into_iter().flatten().for_each(|time| out.int48(time.0));
+            if let Some(claim) = self.claim {
+                out.raw_of(&claim.to_be_bytes(), 16);
+            }
+            if let Some(owner) = self.owner {
+                out.uint(owner.0);
+            }
+            if let Some(first) = self.first_seen {
+                out.int48(first.0);
+            }
+            if let Some(again) = again {
+                out.int48(again.0);
+            }
+            if self.claim_failures != 0 {
+                out.uint(u64::from(self.claim_failures));
+                out.int(self.claim_failed.0);
+            }
+            out.uint(self.touches);
+            self.timeline.write(out);
+        });
         if flags & has::ATTRIBUTES != 0 {
             self.attributes.write(out);
         }
@@ -911,37 +910,36 @@ impl Record for Product {
     }
 
     fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        check_number(input, 2, "a product has an unknown version")?;
-        let flags = input.uint()?;
+        let input = &mut Fields::new(input.rest());
+        if input.u8() != 2 {
+            return Err(Corrupt("a product has an unknown version"));
+        }
+        let flags = input.uint();
         if flags & !has::ALL != 0 {
             return Err(Corrupt("a product has an unknown flag"));
         }
         let has = |flag: u64| flags & flag != 0;
-        let time_if = |flag: u64, input: &mut Reader<'_>| match has(flag) {
-            true => moment(input).map(Some),
-            false => Ok(None),
-        };
-        self.registered = time_if(has::REGISTERED, input)?;
-        self.made = time_if(has::MADE, input)?;
-        self.owned_since = time_if(has::OWNED_SINCE, input)?;
-        self.claim = match has(has::CLAIM) {
-            true => Some(u128::from_be_bytes(input.array()?)),
-            false => None,
-        };
-        self.owner = if has(has::OWNER) { Some(person(input)?) } else { None };
-        self.first_seen = time_if(has::SEEN, input)?;
-        self.last_seen = match has(has::SEEN_AGAIN) {
-            true => Some(moment(input)?),
-            false => self.first_seen,
-        };
+        let time_if = |flag: u64, input: &mut Fields<'_>| has(flag).then(|| Time(input.int48()));
+        self.registered = time_if(has::REGISTERED, input);
+        self.made = time_if(has::MADE, input);
+        self.owned_since = time_if(has::OWNED_SINCE, input);
+        self.claim = has(has::CLAIM).then(|| {
+            let mut claim = [0; 16];
+            input.raw_into(&mut claim, 16);
+            u128::from_be_bytes(claim)
+        });
+        self.owner = has(has::OWNER).then(|| PersonId(input.uint()));
+        self.first_seen = time_if(has::SEEN, input);
+        self.last_seen = time_if(has::SEEN_AGAIN, input).or(self.first_seen);
         (self.claim_failures, self.claim_failed) = match has(has::CLAIM_FAILED) {
-            true => (input.uint()? as u32, time(input)?),
+            true => (input.uint() as u32, Time(input.int())),
             false => (0, Time(0)),
         };
-        self.touches = input.uint()?;
-        self.timeline.read_again(input)?;
-        self.attributes.read_if(has(has::ATTRIBUTES), input)?;
-        self.state.read_if(has(has::STATE), input)
+        self.touches = input.uint();
+        self.timeline.read_again(input);
+        self.attributes.keep_if(has(has::ATTRIBUTES), input);
+        self.state.keep_if(has(has::STATE), input);
+        input.end()
     }
 }
 

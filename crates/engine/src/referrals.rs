@@ -2,6 +2,7 @@
 //! its sums when a person is wiped; the node then has no name.
 
 use model::id::PersonId;
+use model::kind::Kinds;
 use model::touch::{Money, Touch};
 
 use crate::bonds;
@@ -12,6 +13,10 @@ use crate::state::State;
 
 /// Generations that an order counts for.
 const GENERATIONS: usize = 32;
+
+/// What [`fold_visit`] and [`fold_recommend`] are for.
+pub(crate) const FOLLOWED: Kinds =
+    Kinds::of(&["product.recommended", "referral.visited", "order.placed"]);
 
 /// `product.recommended`: the person gets a personal link for the model, once.
 pub(crate) fn fold_recommend(state: &mut State, id: PersonId, touch: &Touch, cx: &mut Cx<'_>) {

@@ -151,6 +151,18 @@ struct Slot<K, V> {
     wanted: bool,
 }
 
+impl<K, V> Slot<K, V> {
+    fn changing(&mut self) -> &mut V {
+        match &mut self.held {
+            Held::Open { value, clean, .. } => {
+                *clean = false;
+                value
+            }
+            _ => unreachable!("the caller opened it"),
+        }
+    }
+}
+
 enum Held<V> {
     /// With its bytes as they were when it was packed last; they count while it is `clean`.
     Open {
@@ -294,14 +306,11 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// An open record, for changing it; counts as changed from here on.
     pub fn here_mut(&mut self, spot: Spot) -> &mut V {
-        self.mark(spot);
-        match &mut self.slot_mut(spot).held {
-            Held::Open { value, clean, .. } => {
-                *clean = false;
-                value
-            }
-            _ => unreachable!("the caller opened it"),
+        if self.slot(spot).epoch != self.epoch {
+            self.mark_first(spot);
+            return self.slot_mut(spot).changing();
         }
+        self.slot_mut(spot).changing()
     }
 
     /// For changing it; counts as changed from here on.
@@ -434,34 +443,33 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// False if it was deleted.
     fn unpack(&mut self, spot: Spot) -> bool {
-        let slot = self.slot(spot);
-        let Held::Packed(packed) = &slot.held else {
-            let is_open = matches!(slot.held, Held::Open { .. });
-            self.slot_mut(spot).wanted = true;
-            return is_open;
+        let at = spot.0 as usize;
+        let slot = &mut self.chunks[at >> CHUNK_BITS][at & ((1 << CHUNK_BITS) - 1)];
+        slot.wanted = true;
+        let Held::Packed(packed) = slot.held else {
+            return matches!(slot.held, Held::Open { .. });
         };
-        let packed = *packed;
         let mut input = Reader::new(self.heap.get(packed));
         let value = match self.spare.pop() {
             Some(mut value) => value.read_again(&mut input).map(|()| value),
             None => V::read(&mut input).map(Box::new),
         };
         let value = decoded(self.number, value);
-        let slot = self.slot_mut(spot);
-        slot.wanted = true;
         slot.held = Held::Open { value, packed: Some(packed), clean: true };
         self.opened.push(spot.0);
         self.open += 1;
         true
     }
 
-    /// An open record becomes its bytes again.
-    fn pack(&mut self, spot: Spot) {
+    /// An open record becomes its bytes again. One that is long and changed takes long to write; it
+    /// stays as it is unless `long` says otherwise.
+    fn pack(&mut self, spot: Spot, long: bool) {
         let at = spot.0 as usize;
         let slot = &mut self.chunks[at >> CHUNK_BITS][at & ((1 << CHUNK_BITS) - 1)];
         let Held::Open { value, packed, clean } = &slot.held else { return };
         let packed = match packed {
             Some(packed) if *clean => *packed,
+            Some(packed) if packed.is_long() && !long => return,
             _ => {
                 self.scratch.clear();
                 value.write(&mut self.scratch);
@@ -482,17 +490,12 @@ impl<K: Key, V: Record> Table<K, V> {
         self.open -= 1;
     }
 
-    /// Packs what was opened since the last time, but for long records that changed, which take
-    /// long to write: they wait for the next checkpoint.
+    /// Packs what was opened since the last time, but for long records that changed: they wait for
+    /// the next checkpoint.
     pub fn close(&mut self) {
-        for at in 0..self.opened.len() {
-            let spot = Spot(self.opened[at]);
-            match &self.slot(spot).held {
-                Held::Open { packed: Some(packed), clean: false, .. } if packed.is_long() => {}
-                _ => self.pack(spot),
-            }
-        }
-        self.opened.clear();
+        let mut opened = std::mem::take(&mut self.opened);
+        opened.drain(..).for_each(|spot| self.pack(Spot(spot), false));
+        self.opened = opened;
     }
 
     fn read(&self, key: &K) -> Option<Vec<u8>> {
@@ -585,7 +588,7 @@ impl<K: Key, V: Record> Table<K, V> {
         if matches!(slot.held, Held::Gone) {
             self.gone.push(spot);
         }
-        self.pack(Spot(spot));
+        self.pack(Spot(spot), true);
         self.encode(Spot(spot), rows);
         self.slot_mut(Spot(spot)).encoded = true;
     }
@@ -614,7 +617,7 @@ impl<K: Key, V: Record> Table<K, V> {
                 self.left = true;
                 self.leave(spot);
             } else {
-                self.pack(spot);
+                self.pack(spot, true);
             }
         }
     }

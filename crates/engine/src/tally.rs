@@ -2,6 +2,7 @@
 //! channel, with money. Exact: they are part of the fold.
 
 use model::id::PersonId;
+use model::kind::Kinds;
 use model::touch::{Channel, Money, Touch};
 
 use crate::bonds;
@@ -9,8 +10,13 @@ use crate::record::{Click, Counts, Person, TallyKey, TallyOf, add_money};
 use crate::state::State;
 
 /// The kinds that something is counted for.
-const COUNTED: [&str; 5] =
-    ["campaign.shown", "campaign.clicked", "menu.clicked", "offer.clicked", "order.placed"];
+pub(crate) const COUNTED: Kinds = Kinds::of(&[
+    "campaign.shown",
+    "campaign.clicked",
+    "menu.clicked",
+    "offer.clicked",
+    "order.placed",
+]);
 /// Clicks that a person remembers for attribution.
 const CLICKS_KEPT: usize = 16;
 
@@ -45,7 +51,7 @@ pub(crate) fn without_person(state: &mut State, touch: &Touch) {
 }
 
 pub(crate) fn with_person(state: &mut State, person: PersonId, touch: &Touch) {
-    if !COUNTED.contains(&touch.kind.as_str()) {
+    if !COUNTED.have(&touch.kind) {
         return;
     }
     let stage: Box<str> = bonds::subjects_of(state, touch)

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use model::bytes::{Corrupt, Reader, Rows, Writer};
+use model::fields::{Fields, Room};
 
 use crate::keys;
 use crate::table::{Backing, FixedMap, Shelf};
@@ -25,6 +26,19 @@ impl Term {
 
     pub fn write(self, out: &mut Writer) {
         out.uint(u64::from(self.0));
+    }
+
+    #[inline]
+    pub fn put(self, out: &mut Room<'_>) {
+        out.uint(u64::from(self.0));
+    }
+
+    #[inline]
+    pub fn take(input: &mut Fields<'_>) -> Term {
+        Term(u32::try_from(input.uint()).unwrap_or_else(|_| {
+            input.spoil();
+            0
+        }))
     }
 
     pub fn read(input: &mut Reader<'_>) -> Result<Term, Corrupt> {

@@ -8,8 +8,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::bytes::{Corrupt, Reader, Rows, Writer};
+use model::bytes::{Corrupt, Reader, Rows, Writer, uint_len};
 use model::entry::Seq;
+use model::fields::{Fields, Room};
 use model::id::PersonId;
 
 use crate::keys;
@@ -68,27 +69,24 @@ impl Default for Timeline {
 
 impl Timeline {
     /// `seq` is not smaller than all that it has; what it has already it does not take again.
+    #[inline]
     pub fn push(&mut self, seq: Seq, blocks: &mut Blocks) {
         if seq <= self.last {
             return;
         }
         let mut step = seq - self.last;
-        let mut bytes = [0; 10];
-        let mut len = 0;
-        while step >= 0x80 {
-            bytes[len] = step as u8 | 0x80;
-            step >>= 7;
-            len += 1;
-        }
-        bytes[len] = step as u8;
-        len += 1;
-        if usize::from(self.len) + len > RECENT_BYTES {
+        if usize::from(self.len) + uint_len(step) > RECENT_BYTES {
             self.block = blocks.add(self);
             self.len = 0;
         }
-        let at = usize::from(self.len);
-        self.recent[at..at + len].copy_from_slice(&bytes[..len]);
-        self.len += len as u8;
+        let mut at = usize::from(self.len);
+        while step >= 0x80 {
+            self.recent[at] = step as u8 | 0x80;
+            step >>= 7;
+            at += 1;
+        }
+        self.recent[at] = step as u8;
+        self.len = at as u8 + 1;
         self.last = seq;
     }
 
@@ -135,7 +133,8 @@ impl Timeline {
         seqs.iter().for_each(|seq| self.push(*seq, blocks));
     }
 
-    pub fn write(&self, out: &mut Writer) {
+    #[inline(always)]
+    pub fn write(&self, out: &mut Room<'_>) {
         out.uint(self.last);
         if self.last != 0 {
             out.uint(self.block);
@@ -144,32 +143,33 @@ impl Timeline {
         }
     }
 
-    pub fn read_again(&mut self, input: &mut Reader<'_>) -> Result<(), Corrupt> {
-        (self.last, self.block, self.len) = (input.uint()?, 0, 0);
+    #[inline(always)]
+    pub fn read_again(&mut self, input: &mut Fields<'_>) {
+        (self.last, self.block, self.len) = (input.uint(), 0, 0);
         if self.last != 0 {
-            self.block = input.uint()?;
-            self.len = input.u8()?;
-            input.raw_into(&mut self.recent, usize::from(self.len))?;
+            self.block = input.uint();
+            self.len = input.u8();
+            input.raw_into(&mut self.recent, usize::from(self.len));
         }
-        Ok(())
     }
 }
 
 impl Record for Timeline {
     fn write(&self, out: &mut Writer) {
-        out.u8(1);
-        Timeline::write(self, out);
+        out.fields(|out| {
+            out.u8(1);
+            Timeline::write(self, out);
+        });
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Timeline, Corrupt> {
-        match input.u8()? {
-            1 => {
-                let mut timeline = Timeline::default();
-                timeline.read_again(input)?;
-                Ok(timeline)
-            }
-            _ => Err(Corrupt("a timeline has an unknown version")),
+        if input.u8()? != 1 {
+            return Err(Corrupt("a timeline has an unknown version"));
         }
+        let mut fields = Fields::new(input.rest());
+        let mut timeline = Timeline::default();
+        timeline.read_again(&mut fields);
+        fields.end().map(|()| timeline)
     }
 }
 
@@ -345,10 +345,10 @@ mod tests {
         assert_eq!(timeline.newest(&blocks, None, 2), [499 * 499 * 7, 498 * 498 * 7]);
         assert_eq!(timeline.newest(&blocks, Some(64 * 7), 3), [49 * 7, 36 * 7, 25 * 7]);
         let mut out = Writer::new();
-        timeline.write(&mut out);
+        out.fields(|out| timeline.write(out));
         let mut read = Timeline::default();
         read.push(7, &mut blocks);
-        read.read_again(&mut Reader::new(out.as_bytes())).unwrap();
+        read.read_again(&mut Fields::new(out.as_bytes()));
         assert_eq!(read, timeline);
         timeline.replace(&seqs[3..9], &mut blocks);
         assert_eq!(timeline.all(&blocks), seqs[3..9]);

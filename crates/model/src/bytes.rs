@@ -28,8 +28,40 @@ const ROOM: usize = 64;
 const SEVENS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 
 /// What stands for 0 in six bytes, and what says that the number does not fit into them.
-const INT48_ZERO: i64 = 1 << 46;
-const INT48_OTHER: i64 = (1 << 48) - 1;
+pub(crate) const INT48_ZERO: i64 = 1 << 46;
+pub(crate) const INT48_OTHER: i64 = (1 << 48) - 1;
+
+/// How many bytes [`Writer::uint`] takes for it.
+#[inline]
+pub fn uint_len(uint: u64) -> usize {
+    // A seventh of the bits, rounded up.
+    ((u64::BITS - (uint | 1).leading_zeros()) as usize * 9 + 64) / 64
+}
+
+/// The bytes of a number below 2^56: seven bits in each, the lowest first; all but the last have
+/// the highest bit set.
+#[inline(always)]
+pub(crate) fn to_sevens(uint: u64) -> u64 {
+    let apart = (uint & 0x0fff_ffff) | (uint & 0x00ff_ffff_f000_0000) << 4;
+    let apart = (apart & 0x3fff_0000_3fff) | (apart & 0x0fff_c000_0fff_c000) << 2;
+    let apart = (apart & 0x007f_007f_007f_007f) | (apart & 0x3f80_3f80_3f80_3f80) << 1;
+    apart | !SEVENS & ((1 << (8 * (uint_len(uint) - 1))) - 1)
+}
+
+/// The number that begins with these bytes, and how many it takes, if it ends with them.
+#[inline(always)]
+pub(crate) fn of_sevens(word: u64) -> Option<(u64, usize)> {
+    let ends = !word & !SEVENS;
+    if ends == 0 {
+        return None;
+    }
+    // All bits up to the first one that ends a number.
+    let own = word & (ends ^ (ends - 1)) & SEVENS;
+    let own = (own & 0x007f_007f_007f_007f) | (own & 0x7f00_7f00_7f00_7f00) >> 1;
+    let own = (own & 0x3fff_0000_3fff) | (own & 0x3fff_0000_3fff_0000) >> 2;
+    let own = (own & 0x0fff_ffff) | (own & 0x0fff_ffff_0000_0000) >> 4;
+    Some((own, ends.trailing_zeros() as usize / 8 + 1))
+}
 
 impl Writer {
     pub fn new() -> Writer {
@@ -56,11 +88,17 @@ impl Writer {
 
     /// The next `len` bytes, to be written.
     #[inline]
-    fn room(&mut self, len: usize) -> &mut [u8] {
+    pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
         if self.bytes.len() - self.len < len {
             self.grow(len);
         }
         &mut self.bytes[self.len..self.len + len]
+    }
+
+    /// So much of the room was written.
+    #[inline]
+    pub(crate) fn take_in(&mut self, len: usize) {
+        self.len += len;
     }
 
     #[cold]
@@ -86,16 +124,10 @@ impl Writer {
         }
     }
 
-    /// Seven bits go into each byte, the lowest first; all but the last have the highest bit set.
     fn long_uint(&mut self, mut uint: u64) {
         if uint < 1 << 56 {
-            let bytes = (u64::BITS - uint.leading_zeros()).div_ceil(7) as usize;
-            let apart = (uint & 0x0fff_ffff) | (uint & 0x00ff_ffff_f000_0000) << 4;
-            let apart = (apart & 0x3fff_0000_3fff) | (apart & 0x0fff_c000_0fff_c000) << 2;
-            let apart = (apart & 0x007f_007f_007f_007f) | (apart & 0x3f80_3f80_3f80_3f80) << 1;
-            let more = !SEVENS & ((1 << (8 * (bytes - 1))) - 1);
-            self.room(8).copy_from_slice(&(apart | more).to_le_bytes());
-            self.len += bytes;
+            self.room(8).copy_from_slice(&to_sevens(uint).to_le_bytes());
+            self.len += uint_len(uint);
             return;
         }
         while uint >= 0x80 {
@@ -235,25 +267,6 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Puts the next `len` bytes into `bytes`, and behind them whatever comes.
-    #[inline]
-    pub fn raw_into<const N: usize>(
-        &mut self,
-        bytes: &mut [u8; N],
-        len: usize,
-    ) -> Result<(), Corrupt> {
-        let rest = self.rest;
-        let own = self.raw(len)?;
-        match rest.first_chunk() {
-            Some(whole) if len <= N => *bytes = *whole,
-            _ => {
-                let room = bytes.get_mut(..len).ok_or(Corrupt("a part is longer than its room"))?;
-                room.copy_from_slice(own);
-            }
-        }
-        Ok(())
-    }
-
     #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
         Ok(self.raw(N)?.try_into().expect("raw gives as many bytes as asked"))
@@ -280,18 +293,11 @@ impl<'a> Reader<'a> {
     }
 
     fn long_uint(&mut self) -> Result<u64, Corrupt> {
-        if let Some(word) = self.rest.first_chunk() {
-            let word = u64::from_le_bytes(*word);
-            let ends = !word & !SEVENS;
-            if ends != 0 {
-                // All bits up to the first one that ends a number.
-                let own = word & (ends ^ (ends - 1)) & SEVENS;
-                let own = (own & 0x007f_007f_007f_007f) | (own & 0x7f00_7f00_7f00_7f00) >> 1;
-                let own = (own & 0x3fff_0000_3fff) | (own & 0x3fff_0000_3fff_0000) >> 2;
-                let own = (own & 0x0fff_ffff) | (own & 0x0fff_ffff_0000_0000) >> 4;
-                self.rest = &self.rest[ends.trailing_zeros() as usize / 8 + 1..];
-                return Ok(own);
-            }
+        if let Some(word) = self.rest.first_chunk()
+            && let Some((uint, len)) = of_sevens(u64::from_le_bytes(*word))
+        {
+            self.rest = &self.rest[len..];
+            return Ok(uint);
         }
         let (mut uint, mut shift) = (0, 0);
         loop {

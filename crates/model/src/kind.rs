@@ -122,6 +122,60 @@ const fn slot_of(name: &[u8]) -> usize {
     ((letters ^ (len as u32) << 5).wrapping_mul(0xc2b2_ae35) >> 24) as usize
 }
 
+/// Some of the standard kinds, for code that asks of every touch whether it is one of them.
+#[derive(Clone, Copy)]
+pub struct Kinds([u64; 4]);
+
+impl Kinds {
+    /// # Panics
+    /// When one of the names is not a standard kind's.
+    pub const fn of(names: &[&str]) -> Kinds {
+        let mut bits = [0; 4];
+        let mut at = 0;
+        while at < names.len() {
+            let number = number_of(names[at].as_bytes());
+            bits[number / 64] |= 1 << (number % 64);
+            at += 1;
+        }
+        Kinds(bits)
+    }
+
+    pub const fn and(self, other: Kinds) -> Kinds {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Kinds([a | e, b | f, c | g, d | h])
+    }
+
+    #[inline]
+    pub fn have(&self, kind: &Kind) -> bool {
+        match &kind.0 {
+            Repr::Standard(number) => {
+                self.0[usize::from(number / 64) % 4] >> (number % 64) & 1 != 0
+            }
+            Repr::Own(_) => false,
+        }
+    }
+}
+
+const fn number_of(name: &[u8]) -> usize {
+    let mut slot = slot_of(name);
+    loop {
+        assert!(SLOTS[slot] != 0, "only standard kinds are named in code");
+        let row = &STANDARD[SLOTS[slot] as usize - 1];
+        if is_same(row.1.as_bytes(), name) {
+            return row.0 as usize;
+        }
+        slot = (slot + 1) % SLOTS.len();
+    }
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 impl Kind {
     /// Lower-case words joined by dots and underscores, at least one dot: `order.placed`.
     pub fn new(name: &str) -> Option<Kind> {
@@ -234,6 +288,14 @@ mod tests {
         assert!(most <= Some(4), "{most:?}");
         assert_eq!(Kind::standard("product.usee"), None);
         assert_eq!(Kind::standard(""), None);
+    }
+
+    #[test]
+    fn some_kinds_are_those_that_were_named() {
+        const SOME: Kinds = Kinds::of(&["campaign.shown", "page.viewed", "product.made"]);
+        let names = ["campaign.shown", "page.viewed", "product.made"];
+        assert!(STANDARD.iter().all(|row| SOME.have(&Kind::of(row.1)) == names.contains(&row.1)));
+        assert!(!SOME.have(&Kind::new("coffee.brewed").unwrap()));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod context;
 pub mod decision;
 pub mod entry;
+pub mod fields;
 pub mod gs1;
 pub mod id;
 pub mod kind;

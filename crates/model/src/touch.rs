@@ -3,6 +3,7 @@
 
 use crate::alias::Alias;
 use crate::bytes::{Corrupt, Reader, Writer};
+use crate::fields::{Fields, Room};
 use crate::gs1::key::SERIAL_CHARS_MAX;
 use crate::gs1::{Gtin, Serial, Subject};
 use crate::id::{Digest, Time};
@@ -448,6 +449,38 @@ pub fn read_subject(input: &mut Reader<'_>) -> Result<Subject, Corrupt> {
     }
     let serial = Serial::of_bytes(input.raw(len)?);
     Ok(Subject::unit(gtin, serial.map_err(|_| Corrupt("a serial number is not one"))?))
+}
+
+/// [`write_subject`] among the fields of a record.
+#[inline]
+pub fn put_subject(subject: Subject, out: &mut Room<'_>) {
+    let len = subject.serial.as_bytes().len();
+    let both = subject.gtin.as_u64() / 10 * SERIAL_LENGTHS + len as u64;
+    out.raw_of(&(both << 16).to_be_bytes(), 6);
+    out.raw_of(subject.serial.padded(), len);
+}
+
+/// The reverse; `near` may be the same subject or of the same model.
+#[inline]
+pub fn take_subject(input: &mut Fields<'_>, near: Subject) -> Subject {
+    let both = input.uint48_be();
+    let gtin = match both / SERIAL_LENGTHS {
+        body if body == near.gtin.as_u64() / 10 => near.gtin,
+        body => Gtin::from_body(body).unwrap_or_else(|_| {
+            input.spoil();
+            near.gtin
+        }),
+    };
+    let len = (both % SERIAL_LENGTHS) as usize;
+    if len == 0 {
+        return Subject::model(gtin);
+    }
+    let serial = Serial::of_stored(input.raw(len));
+    let serial = serial.unwrap_or_else(|| {
+        input.spoil();
+        Serial::NONE
+    });
+    Subject::unit(gtin, serial)
 }
 
 const SERIAL_LENGTHS: u64 = SERIAL_CHARS_MAX as u64 + 1;

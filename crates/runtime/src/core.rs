@@ -460,7 +460,7 @@ fn replay_with<D: Disk>(
                 engine::apply(state, EntryRef::of(entry), &history, &mut effects);
             }
             state.close();
-            effects = Effects::default();
+            effects.clear();
         }
         count += entries.len() as u64;
     })?;

@@ -51,6 +51,9 @@ pub enum KeyError {
 }
 
 impl Gtin {
+    /// No product's, for what is about to be read.
+    pub const NONE: Gtin = Gtin(0);
+
     /// From the number of 14 digits; leading zeros do not count.
     pub fn from_u64(number: u64) -> Result<Gtin, KeyError> {
         if number >= GTIN_LIMIT {
@@ -162,6 +165,13 @@ impl Serial {
             bytes[at] = *byte;
         }
         Ok(Serial { bytes, len: text.len() as u8 })
+    }
+
+    /// The same of what was a serial when it was stored: only looks whether it is text.
+    pub(crate) fn of_stored(text: &[u8]) -> Option<Serial> {
+        let mut bytes = [0; SERIAL_CHARS_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        (!text.is_empty() && bytes.is_ascii()).then_some(Serial { bytes, len: text.len() as u8 })
     }
 
     /// The serial as it is, not percent-encoded.
