@@ -451,10 +451,10 @@ impl<D: Disk> Hot<D> {
         (names, last)
     }
 
-    /// Whether more than a tenth is out of date.
+    /// Whether more than a twentieth is out of date.
     pub fn is_untidy(&self) -> bool {
         let (all, live) = self.bytes();
-        all > live / 10 * 11 + FILE_BYTES
+        all > live / 20 * 21 + FILE_BYTES
     }
 
     /// Bytes of all rows, and of those that count.
