@@ -35,6 +35,7 @@ use words::Reasons;
 const ITEM_BYTES: usize = 400;
 
 /// Whom a decision is for.
+#[derive(Debug, PartialEq)]
 pub enum Asker {
     /// The caller looked already: the person, and the name that they know them by.
     Known(Option<Alias>, Option<PersonId>),
