@@ -1,7 +1,6 @@
 //! Decisions: what to show to whom, here and now, and why.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::pin::Pin;
 
 use axum::body::Bytes;
@@ -25,7 +24,7 @@ use crate::ingest::cursor::Cursor;
 use crate::ingest::json::{Node, time_of};
 use crate::ingest::parts;
 use crate::ingest::routes::read_body;
-use crate::json::write::Out;
+use crate::json::write::{Out, digits};
 use crate::problem::Problem;
 use crate::route::Route;
 
@@ -135,7 +134,7 @@ async fn answer(app: &App, body: &[u8]) -> Result<Response, Problem> {
 fn shown(app: &App, state: &engine::State, decided: &Decided, preview: bool) -> String {
     let decision = &decided.decision;
     let locale = decision.context.locale.as_deref().unwrap_or("en");
-    let mut telling = Telling::new(app, state, decision, &decided.grants, locale);
+    let telling = Telling::new(app, state, decision, &decided.grants, locale);
     let mut out = telling.out();
     out.object(|out| {
         telling.write_shown(out);
@@ -151,7 +150,8 @@ fn write_person(person: Option<PersonId>, out: &mut Out) {
     match person {
         None => out.key("person").null(),
         Some(person) => out.key("person").text_of(|out| {
-            write!(out, "{person}").expect("a text takes everything");
+            out.plain("p");
+            out.push(digits(person.0, &mut [0; 20]));
         }),
     }
 }
@@ -331,7 +331,7 @@ async fn one(
     let locale = locale.or_else(|| decision.context.locale.as_deref().map(str::to_owned));
     let locale = locale.unwrap_or_else(|| "en".into());
     let state = app.engine.state();
-    let mut telling = Telling::new(&app, &state, &decision, &[], &locale);
+    let telling = Telling::new(&app, &state, &decision, &[], &locale);
     let mut out = telling.out();
     out.object(|out| {
         out.key("id").text(&name);
