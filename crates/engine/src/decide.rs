@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 use model::context::Context;
-use model::decision::{Decision, Item, Items, Sheet, Told, What, Why};
+use model::decision::{Decision, Entry, Items, Sheet, Told, What, Why};
 use model::gs1::Subject;
 use model::id::PersonId;
 
@@ -78,16 +78,16 @@ impl Looked<'_> {
 /// the last one ended.
 fn shows_new(state: &State, bond: &Bond, items: &Items) -> bool {
     let mut next = 0;
-    let mut is_seen = |item: &Item<'_>| {
+    let mut is_seen = |item: Entry<'_>| {
         let (before, after) = bond.shown.split_at(next);
         let mut shown = after.iter().chain(before);
         let is_it =
-            |(what, id): &(u8, Term)| *what == item.what as u8 && state.text(*id) == item.id;
+            |(what, id): &(u8, Term)| *what == item.what() as u8 && state.text(*id) == item.id();
         let at = shown.position(is_it);
         at.map(|at| next = (next + at + 1) % bond.shown.len()).is_some()
     };
-    let mut shown = items.iter().filter(|item| item.why.is_shown() && item.what != What::Step);
-    shown.any(|item| !is_seen(&item))
+    let menu_and_offers = items.of(What::Menu).chain(items.of(What::Offer));
+    menu_and_offers.filter(|item| item.is_shown()).any(|item| !is_seen(item))
 }
 
 /// The bond that a question about `subject` is about: the unit's, else the model's.

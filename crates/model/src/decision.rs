@@ -69,7 +69,7 @@ enum Kept {
 }
 
 /// From where to where.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Part(u32, u32);
 
 impl Part {
@@ -312,6 +312,14 @@ impl Items {
         self.rows[from..to].iter().map(|row| Entry { items: self, row })
     }
 
+    /// Whether they are the items of `blank`, each at its place.
+    pub fn are_over(&self, blank: &Items) -> bool {
+        let mut pairs = self.rows.iter().zip(&blank.rows);
+        self.rows.len() == blank.rows.len()
+            && self.text.starts_with(&blank.text)
+            && pairs.all(|(row, other)| row.what == other.what && row.id == other.id)
+    }
+
     /// Every fact that some item used, in the order of [`Used::places`].
     /// First the number that it was noted under, which is lost in bytes and then no number at all.
     pub fn facts(&self) -> impl ExactSizeIterator<Item = (usize, &str, Told<'_>)> {
@@ -433,6 +441,10 @@ impl Items {
 }
 
 impl<'a> Entry<'a> {
+    pub fn what(self) -> What {
+        self.row.what
+    }
+
     pub fn id(self) -> &'a str {
         &self.items.text[self.row.id.range()]
     }

@@ -243,6 +243,8 @@ pub struct Telling<'a> {
     grants: &'a [Grant],
     journey: Option<&'a Journey>,
     prepared: Option<Arc<Sheet>>,
+    /// The items are those of the journey, each at its place.
+    in_place: bool,
     reasons: Option<Reasons<'a>>,
 }
 
@@ -267,10 +269,11 @@ impl<'a> Telling<'a> {
         let journey = journey_of(state, decision);
         let prepared = journey.map(|journey| app.prepared.of(journey, locale));
         let journey = journey.map(|journey| &**journey);
+        let in_place = journey.is_some_and(|own| decision.items.are_over(&own.blank));
         let reasons = journey.zip(prepared.as_deref());
         let reasons = reasons
             .map(|(journey, prepared)| Reasons::new(decision, journey, state, prepared, locale));
-        Telling { decision, grants, journey, prepared, reasons }
+        Telling { decision, grants, journey, prepared, in_place, reasons }
     }
 
     /// Room for an answer with all of it.
@@ -294,7 +297,7 @@ impl<'a> Telling<'a> {
             if step.is_none() && (what == What::Step || !entry.is_shown()) {
                 continue;
             }
-            let Some(ready) = prepared.ready(what, entry.id(), place) else { continue };
+            let Some(ready) = prepared.ready(entry, place, self.in_place) else { continue };
             out.open(&ready.shown);
             match what {
                 What::Menu => {}
@@ -343,28 +346,21 @@ impl<'a> Telling<'a> {
             for what in [What::Menu, What::Offer, What::Step] {
                 for (place, entry) in self.decision.items.of(what).enumerate() {
                     if !(hidden_only && entry.is_shown()) {
-                        self.write_item(what, entry, place, &mut said, out);
+                        self.write_item(entry, place, &mut said, out);
                     }
                 }
             }
         });
     }
 
-    fn write_item(
-        &self,
-        what: What,
-        entry: Entry<'a>,
-        place: usize,
-        said: &mut Said<'a>,
-        out: &mut Out,
-    ) {
-        let id = entry.id();
-        match self.prepared.as_ref().and_then(|prepared| prepared.ready(what, id, place)) {
+    fn write_item(&self, entry: Entry<'a>, place: usize, said: &mut Said<'a>, out: &mut Out) {
+        let prepared = self.prepared.as_ref();
+        match prepared.and_then(|prepared| prepared.ready(entry, place, self.in_place)) {
             Some(ready) => drop(out.open(&ready.looked_at)),
             None => {
-                out.open("{\"what\":").text(prepared::name_of(what));
-                out.raw(",\"id\":").text(id);
-                out.raw(",\"title\":").text(id);
+                out.open("{\"what\":").text(prepared::name_of(entry.what()));
+                out.raw(",\"id\":").text(entry.id());
+                out.raw(",\"title\":").text(entry.id());
             }
         }
         let (why, used) = (entry.why(), entry.used());

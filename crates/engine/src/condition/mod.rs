@@ -120,7 +120,7 @@ pub struct Notes<'a> {
 
 impl Notes<'_> {
     pub fn new(sheet: Sheet) -> Self {
-        Notes { sheet, ..Notes::default() }
+        Notes { sheet, read: [None; 24] }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock, RwLock};
 
 use engine::journey::{Journey, OfferValue};
-use model::decision::What;
+use model::decision::{Entry, What};
 use model::texts::Texts;
 
 use super::words;
@@ -149,14 +149,15 @@ impl Sheet {
         self.facts.get(number).filter(|own| *own.name == *name)
     }
 
-    /// What is prepared for an item, which is mostly the one at this place among its like.
-    pub fn ready(&self, what: What, id: &str, place: usize) -> Option<&Ready> {
-        let all = match what {
+    /// What is prepared for an item: the one at this place among its like, if it `is_there` for
+    /// certain or has this id, else any that has it.
+    pub fn ready(&self, entry: Entry<'_>, place: usize, is_there: bool) -> Option<&Ready> {
+        let all = match entry.what() {
             What::Menu => &self.menu,
             What::Offer => &self.offers,
             What::Step => &self.steps,
         };
-        let is_it = |own: &&Ready| *own.id == *id;
+        let is_it = |own: &&Ready| is_there || *own.id == *entry.id();
         all.get(place).filter(is_it).or_else(|| all.iter().find(is_it))
     }
 }
