@@ -1,6 +1,8 @@
 //! Starts the server and stops it: opens the data folder, starts the one loop, listens, and lets
 //! every request pass the same way in and out. What a request does is in the routes.
 
+mod at_once;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
@@ -38,6 +40,7 @@ use crate::metrics::Counts;
 use crate::problem::Problem;
 use crate::receipt::Signer;
 use crate::route::{Route, Who};
+use at_once::at_once;
 
 /// Connections at once; each live stream holds one.
 const CONNECTIONS: usize = limits::STREAMS + 8_192;
@@ -595,7 +598,7 @@ async fn connection(
         .serve_connection(TokioIo::new(stream), service);
     let finished = tokio::select! {
         biased;
-        result = &mut serving => Some(result),
+        result = at_once(&mut serving) => Some(result),
         _ = stopping.wait_for(|stop| *stop) => None,
     };
     let result = match finished {
