@@ -4,12 +4,12 @@
 use std::cell::OnceCell;
 
 use model::context::Context;
-use model::decision::{Decision, Item, Items, Sheet, Told, What, Why};
+use model::decision::{Decision, Entry, Items, Sheet, Told, What, Why};
 use model::gs1::Subject;
 use model::id::PersonId;
 
 use crate::bonds;
-use crate::condition::{self, Condition, Verdict};
+use crate::condition::{self, Condition, Notes, Verdict};
 use crate::facts::{Here, View};
 use crate::grants::{self, Capped};
 use crate::journey::{self, Journey, MenuItem, Offer, StageNo, Step, facts};
@@ -78,16 +78,16 @@ impl Looked<'_> {
 /// the last one ended.
 fn shows_new(state: &State, bond: &Bond, items: &Items) -> bool {
     let mut next = 0;
-    let mut is_seen = |item: &Item<'_>| {
+    let mut is_seen = |item: Entry<'_>| {
         let (before, after) = bond.shown.split_at(next);
         let mut shown = after.iter().chain(before);
         let is_it =
-            |(what, id): &(u8, Term)| *what == item.what as u8 && state.text(*id) == item.id;
+            |(what, id): &(u8, Term)| *what == item.what() as u8 && state.text(*id) == item.id();
         let at = shown.position(is_it);
         at.map(|at| next = (next + at + 1) % bond.shown.len()).is_some()
     };
-    let mut shown = items.iter().filter(|item| item.why.is_shown() && item.what != What::Step);
-    shown.any(|item| !is_seen(&item))
+    let menu_and_offers = items.of(What::Menu).chain(items.of(What::Offer));
+    menu_and_offers.filter(|item| item.is_shown()).any(|item| !is_seen(item))
 }
 
 /// The bond that a question about `subject` is about: the unit's, else the model's.
@@ -136,41 +136,44 @@ fn items(
         consents: OnceCell::new(),
         steps_done: OnceCell::new(),
     };
+    let name = if stage.is_empty() { journey::NONE } else { stage };
+    let sheet = Sheet::over(&journey.blank, name, journey.facts.len());
     let stage = journey.stage_no(stage);
-    let rows = journey.menu.len() + journey.offers.len() + journey.steps.len();
-    let sheet = Sheet::with_room(rows, journey.facts.len());
-    let mut asking = Asking { view: &view, stage, sheet, unknown: None };
+    let mut asking = Asking { view: &view, stage, notes: Notes::new(sheet), unknown: None };
     menu(&mut asking, journey);
     offers(&mut asking, journey);
     steps(&mut asking, journey);
-    asking.sheet.into_items()
+    asking.notes.sheet.into_items()
 }
 
 /// What is asked for one item after the other, and what the answer to the present one rests on.
 struct Asking<'v> {
     view: &'v View<'v>,
     stage: Option<StageNo>,
-    sheet: Sheet,
+    notes: Notes<'v>,
     /// What the last condition that has no answer says.
     unknown: Option<condition::Why>,
 }
 
-impl Asking<'_> {
+impl<'v> Asking<'v> {
+    fn is_in(&self, in_stages: &[StageNo]) -> bool {
+        in_stages.is_empty() || self.stage.is_some_and(|stage| in_stages.contains(&stage))
+    }
+
     /// What stage and condition say. Why a condition has no answer is kept in `unknown`.
     fn in_stage_and_when(
         &mut self,
         in_stages: &[StageNo],
-        when: Option<&Condition>,
+        when: Option<&'v Condition>,
     ) -> Why<'static> {
         if !in_stages.is_empty() {
-            let name = if self.view.stage.is_empty() { journey::NONE } else { self.view.stage };
-            self.sheet.note(facts::STAGE, facts::FIRST[facts::STAGE], Told::Text(name));
-            if !self.stage.is_some_and(|stage| in_stages.contains(&stage)) {
+            self.notes.sheet.note_known(facts::STAGE);
+            if !self.is_in(in_stages) {
                 return Why::OtherStage;
             }
         }
         let Some(when) = when else { return Why::Stage };
-        match when.holds(self.view, Some(&mut self.sheet)) {
+        match when.holds(self.view, Some(&mut self.notes)) {
             Verdict::Yes => Why::Condition,
             Verdict::No => Why::ConditionFails,
             Verdict::Unknown(why) => {
@@ -182,27 +185,36 @@ impl Asking<'_> {
 
     fn put(&mut self, what: What, id: &str, why: Why<'_>) {
         match (why, &self.unknown) {
-            (Why::ConditionUnknown(_), Some(unknown)) => self.sheet.push_unknown(what, id, unknown),
-            _ => self.sheet.push(what, id, why),
+            (Why::ConditionUnknown(_), Some(unknown)) => {
+                let say = |out: &mut String| unknown.say(out).expect("texts take everything");
+                self.notes.sheet.push_unknown(what, id, say);
+            }
+            _ => self.notes.sheet.push(what, id, why),
         }
     }
 }
 
-fn menu(asking: &mut Asking<'_>, journey: &Journey) {
+fn menu<'v>(asking: &mut Asking<'v>, journey: &'v Journey) {
     for place in &journey.menu_by_rank {
         let item = &journey.menu[usize::from(*place)];
+        if item.role.is_empty() && !item.always && !asking.is_in(&item.in_stages) {
+            asking.notes.sheet.pass();
+            continue;
+        }
         let why = menu_why(asking, item);
         asking.put(What::Menu, &item.id, why);
     }
 }
 
-fn menu_why(asking: &mut Asking<'_>, item: &MenuItem) -> Why<'static> {
-    let view = asking.view;
-    let role = view.here.context.role.as_deref();
-    let role = role.or_else(|| view.bond.map(|bond| bond.role.name())).unwrap_or("public");
-    if !item.role.is_empty() && !item.role.iter().any(|own| own == role) {
-        asking.sheet.note(facts::ROLE, "bond.role", Told::Text(role));
-        return Why::OtherRole;
+fn menu_why<'v>(asking: &mut Asking<'v>, item: &'v MenuItem) -> Why<'static> {
+    if !item.role.is_empty() {
+        let view = asking.view;
+        let role = view.here.context.role.as_deref();
+        let role = role.or_else(|| view.bond.map(|bond| bond.role.name())).unwrap_or("public");
+        if !item.role.iter().any(|own| own == role) {
+            asking.notes.sheet.note(facts::ROLE, "bond.role", Told::Text(role));
+            return Why::OtherRole;
+        }
     }
     if item.always {
         return Why::Always;
@@ -210,25 +222,33 @@ fn menu_why(asking: &mut Asking<'_>, item: &MenuItem) -> Why<'static> {
     asking.in_stage_and_when(&item.in_stages, item.when.as_ref())
 }
 
-fn offers(asking: &mut Asking<'_>, journey: &Journey) {
-    let Some(person) = asking.view.person else { return };
+fn offers<'v>(asking: &mut Asking<'v>, journey: &'v Journey) {
+    let Some(person) = asking.view.person else {
+        return asking.notes.sheet.leave_out(journey.offers.len());
+    };
+    let grants = !person.grants.is_empty();
     for place in &journey.offers_by_rank {
         let offer = &journey.offers[usize::from(*place)];
+        let plain = !grants && offer.needs_consent.is_none() && offer.campaign.is_none();
+        if plain && !asking.is_in(&offer.in_stages) {
+            asking.notes.sheet.pass();
+            continue;
+        }
         let why = offer_why(asking, person, journey, offer);
         asking.put(What::Offer, &offer.id, why);
     }
 }
 
-fn offer_why<'a>(
-    asking: &mut Asking<'_>,
+fn offer_why<'v>(
+    asking: &mut Asking<'v>,
     person: &Person,
     journey: &Journey,
-    offer: &'a Offer,
-) -> Why<'a> {
+    offer: &'v Offer,
+) -> Why<'v> {
     let view = asking.view;
     if let (Some(purpose), Some(fact)) = (&offer.needs_consent, offer.consent_fact) {
         let given = consents_to(person, journey, purpose);
-        asking.sheet.note(fact, &journey.facts[fact], Told::Bool(given));
+        asking.notes.sheet.note(fact, &journey.facts[fact], Told::Bool(given));
         if !given {
             return Why::NoConsent(purpose);
         }
@@ -266,7 +286,7 @@ pub fn consents_to(person: &Person, journey: &Journey, purpose: &str) -> bool {
     }
 }
 
-fn steps(asking: &mut Asking<'_>, journey: &Journey) {
+fn steps<'v>(asking: &mut Asking<'v>, journey: &'v Journey) {
     let prescribed = journey.kind == journey::Kind::Prescribed;
     let guided = journey.kind == journey::Kind::Guided;
     // The first step that is not done: all later ones wait for it, or merely come later.

@@ -5,7 +5,7 @@
 //! allocations for every decision, most of which nobody ever asks about again. A fact that many
 //! items read is there once.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Range;
 
 use crate::bytes::{Corrupt, Reader, Writer};
@@ -27,7 +27,8 @@ pub struct Decision {
     pub items: Items,
 }
 
-/// What was looked at, best first; those with `why.is_shown()` are what the person sees.
+/// What was looked at: the menu, then offers, then steps, the best of each first. Those with
+/// `why.is_shown()` are what the person sees.
 #[derive(Clone, Default)]
 pub struct Items {
     rows: Vec<Row>,
@@ -51,6 +52,8 @@ struct Row {
 
 #[derive(Clone)]
 struct Fact {
+    /// That it was noted under; `NOWHERE` when it was read from bytes.
+    number: u32,
     name: Part,
     value: Kept,
 }
@@ -66,7 +69,7 @@ enum Kept {
 }
 
 /// From where to where.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Part(u32, u32);
 
 impl Part {
@@ -83,6 +86,13 @@ pub struct Item<'a> {
     pub why: Why<'a>,
     /// The data that the condition read, with the value it had.
     pub used: Used<'a>,
+}
+
+/// One item as it lies in the lists, for whoever wants to know little of it.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    items: &'a Items,
+    row: &'a Row,
 }
 
 /// Names of facts and the values that they had, each once, in the order of reading.
@@ -295,14 +305,30 @@ impl Items {
         Iter { items: self, rows: self.rows.iter() }
     }
 
-    /// Those of one kind, in their order.
-    pub fn of(&self, what: What) -> impl Iterator<Item = Item<'_>> {
-        self.rows.iter().filter(move |row| row.what == what).map(|row| self.item(row))
+    /// Those of one kind, which lie together.
+    pub fn of(&self, what: What) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        let from = self.rows.partition_point(|row| row.what < what);
+        let to = self.rows.partition_point(|row| row.what <= what);
+        self.rows[from..to].iter().map(|row| Entry { items: self, row })
+    }
+
+    /// Whether they are the items of `blank`, each at its place.
+    pub fn are_over(&self, blank: &Items) -> bool {
+        let mut pairs = self.rows.iter().zip(&blank.rows);
+        self.rows.len() == blank.rows.len()
+            && self.text.starts_with(&blank.text)
+            && pairs.all(|(row, other)| row.what == other.what && row.id == other.id)
     }
 
     /// Every fact that some item used, in the order of [`Used::places`].
-    pub fn facts(&self) -> impl ExactSizeIterator<Item = (&str, Told<'_>)> {
-        self.facts.iter().map(|fact| self.told(fact))
+    /// First the number that it was noted under, which is lost in bytes and then no number at all.
+    pub fn facts(&self) -> impl ExactSizeIterator<Item = (usize, &str, Told<'_>)> {
+        self.facts.iter().map(|fact| self.numbered(fact))
+    }
+
+    fn numbered<'a>(&'a self, fact: &'a Fact) -> (usize, &'a str, Told<'a>) {
+        let (name, told) = self.told(fact);
+        (fact.number as usize, name, told)
     }
 
     /// The same items, those for which `other` has a reason with that one.
@@ -319,12 +345,7 @@ impl Items {
     }
 
     fn item<'a>(&'a self, row: &'a Row) -> Item<'a> {
-        Item {
-            what: row.what,
-            id: &self.text[row.id.range()],
-            why: Why::of(row.why, &self.text[row.detail.range()]).expect("only such are kept"),
-            used: Used { items: self, places: &self.used[row.used.range()] },
-        }
+        Entry { items: self, row }.item()
     }
 
     fn told<'a>(&'a self, fact: &'a Fact) -> (&'a str, Told<'a>) {
@@ -346,7 +367,7 @@ impl Items {
     }
 
     /// Its place.
-    fn keep_fact(&mut self, name: &str, told: Told<'_>) -> u32 {
+    fn keep_fact(&mut self, number: u32, name: &str, told: Told<'_>) -> u32 {
         let value = match told {
             Told::Null => Kept::Null,
             Told::Bool(bool) => Kept::Bool(bool),
@@ -355,18 +376,19 @@ impl Items {
             Told::Text(text) => Kept::Text(self.keep(text)),
             Told::Whole(value) => Kept::Whole(value.clone()),
         };
-        self.keep_whole(name, value)
+        self.keep_whole(number, name, value)
     }
 
-    fn keep_whole(&mut self, name: &str, value: Kept) -> u32 {
+    fn keep_whole(&mut self, number: u32, name: &str, value: Kept) -> u32 {
         let name = self.keep(name);
-        self.facts.push(Fact { name, value });
+        self.facts.push(Fact { number, name, value });
         self.facts.len() as u32 - 1
     }
 
     /// Its used facts are those in `used` from `open` on.
     fn keep_row(&mut self, what: What, id: &str, why: Why<'_>, open: usize) {
-        let (id, detail) = (self.keep(id), self.keep(why.detail().unwrap_or_default()));
+        let id = self.keep(id);
+        let detail = why.detail().map_or(Part::default(), |detail| self.keep(detail));
         let used = Part(open as u32, self.used.len() as u32);
         self.rows.push(Row { what, why: why.number(), id, detail, used });
     }
@@ -375,7 +397,7 @@ impl Items {
         // Many items use the same facts: each is put into bytes once.
         let mut facts = Writer::onto(Vec::with_capacity(self.text.len() + 4 * self.facts.len()));
         let mut ends = Vec::with_capacity(self.facts.len());
-        for (name, told) in self.facts() {
+        for (_, name, told) in self.facts() {
             facts.text(name);
             told.write(&mut facts);
             ends.push(facts.as_bytes().len());
@@ -407,14 +429,42 @@ impl Items {
             for _ in 0..input.len()? {
                 let name = input.text()?;
                 let fact = match Value::read_text(input)? {
-                    Some(text) => items.keep_fact(name, Told::Text(text)),
-                    None => items.keep_fact(name, Told::of(&Value::read(input)?)),
+                    Some(text) => items.keep_fact(NOWHERE, name, Told::Text(text)),
+                    None => items.keep_fact(NOWHERE, name, Told::of(&Value::read(input)?)),
                 };
                 items.used.push(fact);
             }
             items.keep_row(what, id, why, open);
         }
         Ok(items)
+    }
+}
+
+impl<'a> Entry<'a> {
+    pub fn what(self) -> What {
+        self.row.what
+    }
+
+    pub fn id(self) -> &'a str {
+        &self.items.text[self.row.id.range()]
+    }
+
+    pub fn is_shown(self) -> bool {
+        is_shown(self.row.why)
+    }
+
+    pub fn why(self) -> Why<'a> {
+        let Part(from, to) = self.row.detail;
+        let detail = if from == to { "" } else { &self.items.text[self.row.detail.range()] };
+        Why::of(self.row.why, detail).expect("only such are kept")
+    }
+
+    pub fn used(self) -> Used<'a> {
+        Used { items: self.items, places: &self.items.used[self.row.used.range()] }
+    }
+
+    pub fn item(self) -> Item<'a> {
+        Item { what: self.row.what, id: self.id(), why: self.why(), used: self.used() }
     }
 }
 
@@ -466,6 +516,11 @@ impl<'a> Used<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Told<'a>)> + use<'a> {
         let items = self.items;
         self.places.iter().map(move |place| items.told(&items.facts[*place as usize]))
+    }
+
+    /// One of them, as among [`Items::facts`].
+    pub fn fact(&self, at: usize) -> (usize, &'a str, Told<'a>) {
+        self.items.numbered(&self.items.facts[self.places[at] as usize])
     }
 
     /// Where they are among [`Items::facts`].
@@ -559,7 +614,9 @@ impl<'a> Told<'a> {
 #[derive(Default)]
 pub struct Sheet {
     items: Items,
-    /// Where the facts of the present item begin.
+    /// The place of the present item.
+    at: usize,
+    /// Where its facts begin.
     open: usize,
     known: Vec<Known>,
 }
@@ -569,7 +626,7 @@ pub struct Sheet {
 struct Known {
     /// `NOWHERE`: it was not noted yet.
     place: u32,
-    /// How many items came before the one that noted it last.
+    /// The place of the item that noted it last.
     item: u32,
 }
 
@@ -577,22 +634,53 @@ const NOWHERE: u32 = u32::MAX;
 const UNKNOWN: Known = Known { place: NOWHERE, item: NOWHERE };
 
 impl Sheet {
-    /// With room for a usual decision of so many items that read facts below `facts`.
-    pub fn with_room(rows: usize, facts: usize) -> Sheet {
-        let items = Items {
-            rows: Vec::with_capacity(rows),
+    /// All items as they are when they are passed over: because of the stage, which is the fact of
+    /// number 0.
+    pub fn blank<'a>(stage: &str, items: impl Iterator<Item = (What, &'a str)>) -> Items {
+        let mut sheet = Sheet::default();
+        sheet.note(0, stage, Told::Null);
+        for (what, id) in items {
+            sheet.push(what, id, Why::OtherStage);
+        }
+        let mut items = sheet.into_items();
+        items.rows.iter_mut().for_each(|row| row.used = Part(0, 1));
+        items
+    }
+
+    /// Begins with items that are `blank` but for the name of the stage, and has room for facts of
+    /// so many numbers.
+    pub fn over(blank: &Items, stage: &str, facts: usize) -> Sheet {
+        let rows = blank.rows.clone();
+        let mut items = Items {
             facts: Vec::with_capacity(facts),
-            used: Vec::with_capacity(4 * rows),
-            text: String::with_capacity(32 * (rows + facts)),
+            used: Vec::with_capacity(4 * rows.len()),
+            text: String::with_capacity(blank.text.len() + stage.len() + 32 * facts),
+            rows,
         };
-        Sheet { items, open: 0, known: vec![UNKNOWN; facts] }
+        items.text.push_str(&blank.text);
+        let value = Kept::Text(items.keep(stage));
+        items.facts.extend(blank.facts.iter().map(|fact| Fact { value: value.clone(), ..*fact }));
+        items.used.push(0);
+        let mut known = vec![UNKNOWN; facts.max(1)];
+        known[0].place = 0;
+        Sheet { items, at: 0, open: 1, known }
+    }
+
+    /// Leaves the present item as it is.
+    pub fn pass(&mut self) {
+        self.at += 1;
+    }
+
+    /// Takes so many items out, from the present one on.
+    pub fn leave_out(&mut self, count: usize) {
+        self.items.rows.drain(self.at..self.at + count);
     }
 
     /// Notes a fact for the present item. Its value is the same for all items, and the first that
     /// notes it says what it is.
     pub fn note(&mut self, number: usize, name: &str, told: Told<'_>) {
         if !self.note_known(number) {
-            let place = self.items.keep_fact(name, told);
+            let place = self.items.keep_fact(number as u32, name, told);
             self.note_at(number, place);
         }
     }
@@ -600,7 +688,7 @@ impl Sheet {
     /// The same for a list or a map that was made for it.
     pub fn note_whole(&mut self, number: usize, name: &str, value: Value) {
         if !self.note_known(number) {
-            let place = self.items.keep_whole(name, Kept::Whole(value));
+            let place = self.items.keep_whole(number as u32, name, Kept::Whole(value));
             self.note_at(number, place);
         }
     }
@@ -609,13 +697,13 @@ impl Sheet {
         if self.known.len() <= number {
             self.known.resize(number + 1, UNKNOWN);
         }
-        self.known[number] = Known { place, item: self.items.rows.len() as u32 };
+        self.known[number] = Known { place, item: self.at as u32 };
         self.items.used.push(place);
     }
 
     /// Notes a fact that was noted before, whoever for; `false` if it was not.
     pub fn note_known(&mut self, number: usize) -> bool {
-        let item = self.items.rows.len() as u32;
+        let item = self.at as u32;
         let Some(known) = self.known.get_mut(number).filter(|known| known.place != NOWHERE) else {
             return false;
         };
@@ -631,20 +719,32 @@ impl Sheet {
         Used { items: &self.items, places: &self.items.used[self.open..] }
     }
 
-    /// Ends the present item.
+    /// Ends the present item, or a new one behind those that are there.
     pub fn push(&mut self, what: What, id: &str, why: Why<'_>) {
-        self.items.keep_row(what, id, why, self.open);
-        self.open = self.items.used.len();
+        let detail = why.detail().map_or(Part::default(), |detail| self.items.keep(detail));
+        self.end(what, id, why, detail);
     }
 
-    /// Ends it as one whose condition has no answer, because of `unknown`.
-    pub fn push_unknown(&mut self, what: What, id: &str, unknown: &impl fmt::Display) {
-        self.push(what, id, Why::ConditionUnknown(""));
+    /// Ends it as one whose condition has no answer; `say` writes why.
+    pub fn push_unknown(&mut self, what: What, id: &str, say: impl FnOnce(&mut String)) {
         let text = &mut self.items.text;
         let from = text.len() as u32;
-        write!(text, "{unknown}").expect("a String takes everything");
+        say(text);
         let detail = Part(from, text.len() as u32);
-        self.items.rows.last_mut().expect("it was pushed just now").detail = detail;
+        self.end(what, id, Why::ConditionUnknown(""), detail);
+    }
+
+    fn end(&mut self, what: What, id: &str, why: Why<'_>, detail: Part) {
+        let used = Part(self.open as u32, self.items.used.len() as u32);
+        match self.items.rows.get_mut(self.at) {
+            Some(row) => (row.why, row.detail, row.used) = (why.number(), detail, used),
+            None => {
+                let id = self.items.keep(id);
+                self.items.rows.push(Row { what, why: why.number(), id, detail, used });
+            }
+        }
+        self.open = self.items.used.len();
+        self.at += 1;
     }
 
     pub fn into_items(self) -> Items {
@@ -670,7 +770,7 @@ mod tests {
         sheet.note(2, "context.hour", Told::Int(7));
         assert_eq!(sheet.noted().places(), [0, 1, 2]);
         sheet.push(What::Offer, "ten", Why::NoConsent("marketing"));
-        sheet.push_unknown(What::Offer, "two", &"context.hour is not known");
+        sheet.push_unknown(What::Offer, "two", |out| out.push_str("context.hour is not known"));
         Decision {
             id: 7,
             subject: Subject::model(gtin),

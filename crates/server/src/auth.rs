@@ -46,7 +46,8 @@ pub fn new_key(scope: KeyScope) -> (String, String) {
 /// Checks a key's text.
 pub fn check_key(app: &App, text: &str) -> Option<KeyUse> {
     // The id is what stands before the second line: `wk_abcdefgh`.
-    let id = text.match_indices('_').nth(1).map_or(text, |(at, _)| &text[..at]);
+    let mut lines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'_');
+    let id = lines.nth(1).map_or(text, |(at, _)| &text[..at]);
     let settled = app.settled();
     let key = settled.key(id)?;
     // Comparing hashes takes the same path whatever the secret is.
@@ -56,6 +57,9 @@ pub fn check_key(app: &App, text: &str) -> Option<KeyUse> {
 /// The key in the `Authorization` header: `Bearer <key>`, or Basic with the key as the user.
 pub fn key_text(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    if let Some(key) = value.strip_prefix("Bearer ") {
+        return Some(key.trim().into());
+    }
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim().into());

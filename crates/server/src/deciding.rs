@@ -8,7 +8,6 @@
 mod prepared;
 mod words;
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use engine::record::Person;
 use engine::{History, State, held};
 use model::alias::Alias;
 use model::context::Context;
-use model::decision::{Decision, Item, What, Why};
+use model::decision::{Decision, Entry, Item, Told, Used, What, Why};
 use model::entry::Body;
 use model::gs1::Subject;
 use model::id::{PersonId, Time};
@@ -28,13 +27,14 @@ use crate::app::{App, now, parse_alias, random_u64};
 use crate::json::{self, write::Out};
 use crate::problem::Problem;
 pub use prepared::Prepared;
-use prepared::{Ready, Sheet};
+use prepared::Sheet;
 use words::Reasons;
 
 /// Bytes of the answer about one item, so that the answer is seldom moved while it grows.
-const ITEM_BYTES: usize = 400;
+const ITEM_BYTES: usize = 256;
 
 /// Whom a decision is for.
+#[derive(Debug, PartialEq)]
 pub enum Asker {
     /// The caller looked already: the person, and the name that they know them by.
     Known(Option<Alias>, Option<PersonId>),
@@ -243,10 +243,19 @@ pub struct Telling<'a> {
     grants: &'a [Grant],
     journey: Option<&'a Journey>,
     prepared: Option<Arc<Sheet>>,
+    /// The items are those of the journey, each at its place.
+    in_place: bool,
     reasons: Option<Reasons<'a>>,
-    /// Every fact as JSON, one behind the other, and where each ends.
-    facts: String,
-    ends: Vec<usize>,
+}
+
+/// Where in the answer something stands that is said of many items, once it was said.
+struct Said<'a> {
+    facts: Vec<Option<Range<usize>>>,
+    /// Reasons that need nothing filled in, by their numbers below.
+    reasons: [Option<Range<usize>>; 3],
+    /// Most of what is not shown is of another stage, and all that is said of it after its title is
+    /// the same, if it rests on the same facts.
+    elsewhere: Option<(&'a [u32], Range<usize>)>,
 }
 
 impl<'a> Telling<'a> {
@@ -260,9 +269,11 @@ impl<'a> Telling<'a> {
         let journey = journey_of(state, decision);
         let prepared = journey.map(|journey| app.prepared.of(journey, locale));
         let journey = journey.map(|journey| &**journey);
-        let reasons = journey.map(|journey| Reasons::new(decision, journey, state, locale));
-        let (facts, ends) = (String::new(), Vec::new());
-        Telling { decision, grants, journey, prepared, reasons, facts, ends }
+        let in_place = journey.is_some_and(|own| decision.items.are_over(&own.blank));
+        let reasons = journey.zip(prepared.as_deref());
+        let reasons = reasons
+            .map(|(journey, prepared)| Reasons::new(decision, journey, state, prepared, locale));
+        Telling { decision, grants, journey, prepared, in_place, reasons }
     }
 
     /// Room for an answer with all of it.
@@ -274,180 +285,162 @@ impl<'a> Telling<'a> {
     /// `"steps"`.
     pub fn write_shown(&self, out: &mut Out) {
         out.key("id").text_of(|out| write_name(out, self.decision.id));
-        out.key("menu").list(|out| self.each(What::Menu, out, Telling::write_menu_item));
-        out.key("offers").list(|out| self.each(What::Offer, out, Telling::write_offer));
-        out.key("steps").list(|out| self.each(What::Step, out, Telling::write_step));
+        out.key("menu").list(|out| self.each(What::Menu, out));
+        out.key("offers").list(|out| self.each(What::Offer, out));
+        out.key("steps").list(|out| self.each(What::Step, out));
     }
 
-    fn each(
-        &self,
-        what: What,
-        out: &mut Out,
-        write: fn(&Telling<'a>, &Ready, &Item<'a>, &mut Out),
-    ) {
+    fn each(&self, what: What, out: &mut Out) {
         let Some(prepared) = &self.prepared else { return };
-        for (place, item) in self.decision.items.of(what).enumerate() {
-            if (item.why.is_shown() || what == What::Step)
-                && let Some(ready) = prepared.ready(&item, place)
-            {
-                write(self, ready, &item, out);
+        for (place, entry) in self.decision.items.of(what).enumerate() {
+            let step = if what == What::Step { step_state(entry.why()) } else { None };
+            if step.is_none() && (what == What::Step || !entry.is_shown()) {
+                continue;
             }
+            let Some(ready) = prepared.ready(entry, place, self.in_place) else { continue };
+            out.open(&ready.shown);
+            match what {
+                What::Menu => {}
+                What::Offer => self.write_code(entry.id(), out),
+                What::Step => {
+                    out.raw(",\"state\":\"").raw(step.unwrap_or_default()).raw("\"");
+                }
+            }
+            self.write_reason(entry, out);
+            out.close("}");
         }
     }
 
-    fn write_menu_item(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
-        out.object(|out| {
-            out.ready(&ready.shown);
-            self.write_reason(item, out);
-        });
-    }
-
-    fn write_offer(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
-        let grant = self.grants.iter().find(|grant| *grant.offer == *item.id);
-        out.object(|out| {
-            out.ready(&ready.shown);
-            out.key("code").text_or_null(grant.map(|grant| &*grant.code));
-            match grant {
-                None => {
-                    out.key("qr").null();
-                    out.key("until").null();
-                }
-                Some(grant) => {
-                    out.key("qr").text_of(|out| {
-                        out.push("/v1/me/offers/");
-                        out.push(&grant.code);
-                        out.push(".svg");
-                    });
-                    out.key("until").time(grant.until);
-                }
+    fn write_code(&self, offer: &str, out: &mut Out) {
+        match self.grants.iter().find(|grant| *grant.offer == *offer) {
+            None => drop(out.raw(",\"code\":null,\"qr\":null,\"until\":null")),
+            Some(grant) => {
+                out.raw(",\"code\":").text(&grant.code);
+                out.raw(",\"qr\":").text_of(|out| {
+                    out.push("/v1/me/offers/");
+                    out.push(&grant.code);
+                    out.push(".svg");
+                });
+                out.raw(",\"until\":").time(grant.until);
             }
-            out.key("redeemed").bool(false);
-            self.write_reason(item, out);
-        });
-    }
-
-    fn write_step(&self, ready: &Ready, item: &Item<'a>, out: &mut Out) {
-        let Some(state) = step_state(item.why) else { return };
-        out.object(|out| {
-            out.ready(&ready.shown);
-            out.key("state").text(state);
-            self.write_reason(item, out);
-        });
+        }
+        out.raw(",\"redeemed\":false");
     }
 
     /// It is never the first field of its object.
-    fn write_reason(&self, item: &Item<'a>, out: &mut Out) {
-        out.raw(",\"reason\":{\"code\":\"");
-        out.raw(item.why.code());
-        out.raw("\",\"text\":\"");
+    fn write_reason(&self, entry: Entry<'a>, out: &mut Out) {
+        let why = entry.why();
+        out.raw(",\"reason\":{\"code\":\"").raw(why.code()).raw("\",\"text\":\"");
         if let Some(reasons) = &self.reasons {
-            reasons.write(&mut out.inside(), item);
+            reasons.write(&mut out.inside(), why, entry.used());
         }
         out.raw("\"}");
     }
 
     /// Every item, shown or not, or those that are not shown, with the reason in words and the data
     /// that it rests on.
-    pub fn write_why(&mut self, hidden_only: bool, out: &mut Out) {
-        self.write_facts();
+    pub fn write_why(&self, hidden_only: bool, out: &mut Out) {
         out.list(|out| {
-            let (mut places, mut elsewhere) = ([0; 3], None);
-            for item in &self.decision.items {
-                let place = &mut places[item.what as usize - 1];
-                if !hidden_only || !item.why.is_shown() {
-                    self.write_item(&item, *place, &mut elsewhere, out);
+            let facts = vec![None; self.decision.items.facts().len()];
+            let mut said = Said { facts, reasons: [None, None, None], elsewhere: None };
+            for what in [What::Menu, What::Offer, What::Step] {
+                for (place, entry) in self.decision.items.of(what).enumerate() {
+                    if !(hidden_only && entry.is_shown()) {
+                        self.write_item(entry, place, &mut said, out);
+                    }
                 }
-                *place += 1;
             }
         });
     }
 
-    /// Many items use the same facts.
-    fn write_facts(&mut self) {
-        let facts = self.decision.items.facts();
-        let mut out = Out::with_room(64 * facts.len());
-        self.ends.reserve(facts.len());
-        for (name, told) in facts {
-            out.raw("{\"name\":");
-            out.text(name);
-            out.raw(",\"value\":");
-            out.told(&told);
-            out.raw("}");
-            self.ends.push(out.written());
+    fn write_item(&self, entry: Entry<'a>, place: usize, said: &mut Said<'a>, out: &mut Out) {
+        let prepared = self.prepared.as_ref();
+        match prepared.and_then(|prepared| prepared.ready(entry, place, self.in_place)) {
+            Some(ready) => drop(out.open(&ready.looked_at)),
+            None => {
+                out.open("{\"what\":").text(prepared::name_of(entry.what()));
+                out.raw(",\"id\":").text(entry.id());
+                out.raw(",\"title\":").text(entry.id());
+            }
         }
-        self.facts = out.into_text();
-    }
-
-    fn fact(&self, place: u32) -> &str {
-        let at = place as usize;
-        let from = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.facts[from..self.ends[at]]
-    }
-
-    /// Most of what is not shown is of another stage, and all that is said of it after its title is
-    /// the same: where that stands in the answer is in `elsewhere`.
-    fn write_item(
-        &self,
-        item: &Item<'a>,
-        place: usize,
-        elsewhere: &mut Option<(&'a [u32], Range<usize>)>,
-        out: &mut Out,
-    ) {
-        let ready = self.prepared.as_ref().and_then(|prepared| prepared.ready(item, place));
-        out.object(|out| {
-            match ready {
-                Some(ready) => out.ready(&ready.looked_at),
-                None => {
-                    out.key("what").text(prepared::name_of(item.what));
-                    out.key("id").text(item.id);
-                    out.key("title").text(item.id);
+        let (why, used) = (entry.why(), entry.used());
+        match &said.elsewhere {
+            Some((same, range)) if why == Why::OtherStage && same.iter().eq(used.places()) => {
+                return out.repeat(range.clone());
+            }
+            _ => {}
+        }
+        let from = out.written();
+        let reason = match why {
+            Why::OtherStage => said.reasons.get_mut(0),
+            Why::ConditionFails => said.reasons.get_mut(1),
+            Why::ConditionUnknown(_) => said.reasons.get_mut(2),
+            _ => None,
+        };
+        match reason {
+            Some(Some(range)) => out.repeat(range.clone()),
+            reason => {
+                out.raw(if entry.is_shown() { ",\"shown\":true" } else { ",\"shown\":false" });
+                self.write_reason(entry, out);
+                if let Some(reason) = reason {
+                    *reason = Some(from..out.written());
                 }
             }
-            let places = item.used.places();
-            if item.why != Why::OtherStage {
-                return self.write_rest(item, out);
-            }
-            match elsewhere {
-                Some((same, range)) if *same == places => out.repeat(range.clone()),
-                _ => {
-                    let from = out.written();
-                    self.write_rest(item, out);
-                    *elsewhere = Some((places, from..out.written()));
-                }
-            }
-        });
+        }
+        self.write_used(used, said, out);
+        if why == Why::OtherStage {
+            said.elsewhere = Some((used.places(), from..out.written()));
+        }
     }
 
-    fn write_rest(&self, item: &Item<'a>, out: &mut Out) {
-        let shown = item.why.is_shown();
-        out.raw(if shown { ",\"shown\":true" } else { ",\"shown\":false" });
-        self.write_reason(item, out);
+    fn write_used(&self, used: Used<'a>, said: &mut Said<'a>, out: &mut Out) {
         out.raw(",\"used\":[");
-        for (at, place) in item.used.places().iter().enumerate() {
+        for (at, place) in used.places().iter().enumerate() {
             out.raw(if at == 0 { "" } else { "," });
-            out.ready(self.fact(*place));
+            match &mut said.facts[*place as usize] {
+                Some(range) => out.repeat(range.clone()),
+                place => {
+                    let from = out.written();
+                    self.write_fact(used.fact(at), out);
+                    *place = Some(from..out.written());
+                }
+            }
         }
-        out.raw("],\"switch_off\":");
         match self.journey {
-            None => out.raw("null"),
-            Some(journey) if journey.permissions.is_empty() => out.raw("[]"),
-            Some(journey) => out.list(|out| {
-                switches(journey, item).for_each(|purpose| out.text(purpose));
-            }),
+            None => out.close("],\"switch_off\":null}"),
+            Some(journey) if journey.permissions.is_empty() => out.close("],\"switch_off\":[]}"),
+            Some(journey) => {
+                out.raw("],\"switch_off\":");
+                out.list(|out| switches(journey, used).for_each(|purpose| out.text(purpose)));
+                out.close("}");
+            }
         }
+    }
+
+    fn write_fact(&self, (number, name, told): (usize, &str, Told<'_>), out: &mut Out) {
+        match self.prepared.as_ref().and_then(|prepared| prepared.fact(number, name)) {
+            Some(ready) => drop(out.raw(&ready.opening)),
+            None => {
+                out.raw("{\"name\":").text(name);
+                out.raw(",\"value\":");
+            }
+        }
+        out.told(&told);
+        out.raw("}");
     }
 
     /// What the decision is about, into the object that is being written.
     pub fn write_standing(&self, out: &mut Out) {
         let decision = self.decision;
         out.key("product").text_of(|out| {
-            write!(out, "{}", decision.subject).expect("a text takes everything");
+            decision.subject.write_path(out).expect("a text takes everything");
         });
-        out.key("journey").text(&decision.journey);
-        out.key("version").int(decision.version.into());
+        out.raw(",\"journey\":").text(&decision.journey);
+        out.raw(",\"version\":").int(decision.version.into());
         let none = decision.stage.is_empty();
-        out.key("stage").text(if none { engine::journey::NONE } else { &decision.stage });
-        json::write_context(out.key("context"), &decision.context);
+        let stage = if none { engine::journey::NONE } else { &decision.stage };
+        out.raw(",\"stage\":").text(stage);
+        json::write_context(out.raw(",\"context\":"), &decision.context);
     }
 }
 
@@ -461,7 +454,7 @@ pub fn decision_json(app: &App, state: &State, decided: &Decided, locale: &str) 
 
 /// Every item with its reason, as a value.
 pub fn why_json(app: &App, state: &State, decision: &Decision, locale: &str) -> Json {
-    let mut telling = Telling::new(app, state, decision, &[], locale);
+    let telling = Telling::new(app, state, decision, &[], locale);
     let mut out = telling.out();
     telling.write_why(false, &mut out);
     serde_json::from_str(&out.into_text()).expect("it was written as JSON")
@@ -479,9 +472,9 @@ fn step_state(why: Why<'_>) -> Option<&'static str> {
 }
 
 /// The permissions by which the person can do without this.
-fn switches<'j>(journey: &'j Journey, item: &Item<'_>) -> impl Iterator<Item = &'j str> {
-    let needs = |purpose: &str| {
-        item.used.iter().any(|(path, _)| match path.strip_prefix("person.consents.") {
+fn switches<'j>(journey: &'j Journey, used: Used<'_>) -> impl Iterator<Item = &'j str> {
+    let needs = move |purpose: &str| {
+        used.iter().any(|(path, _)| match path.strip_prefix("person.consents.") {
             Some(own) => own == purpose,
             None => {
                 let here = path.starts_with("context.place") || path.starts_with("context.loc");

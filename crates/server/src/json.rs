@@ -131,28 +131,29 @@ pub fn serial(subject: Subject) -> Json {
 
 /// Where, when and how somebody was, as a decision saw it.
 pub fn write_context(out: &mut write::Out, context: &Context) {
-    out.object(|out| {
-        out.key("time").time(context.time);
-        out.key("place").text_or_null(context.place.as_deref());
-        match context.location {
-            None => out.key("location").null(),
-            Some(location) => out.key("location").object(|out| {
-                out.key("lat").float(location.lat());
-                out.key("lon").float(location.lon());
-            }),
+    out.open("{\"time\":").time(context.time);
+    out.raw(",\"place\":").text_or_null(context.place.as_deref());
+    match context.location {
+        None => drop(out.raw(",\"location\":null")),
+        Some(location) => {
+            out.raw(",\"location\":{\"lat\":").float(location.lat());
+            out.raw(",\"lon\":").float(location.lon());
+            out.raw("}");
         }
-        out.key("channel").text_or_null(context.channel.map(|channel| channel.name()));
-        out.key("setting").text_or_null(context.setting.as_deref());
-        out.key("locale").text_or_null(context.locale.as_deref());
-        out.key("tz").text_or_null(context.zone.as_deref());
-        out.key("weather").map(&context.weather);
-        out.key("role").text_or_null(context.role.as_deref());
-        match context.near_product {
-            None => out.key("near_product").null(),
-            Some(near) => out.key("near_product").bool(near),
-        }
-        out.key("campaign").text_or_null(context.campaign.as_deref());
+    }
+    out.raw(",\"channel\":").text_or_null(context.channel.map(|channel| channel.name()));
+    out.raw(",\"setting\":").text_or_null(context.setting.as_deref());
+    out.raw(",\"locale\":").text_or_null(context.locale.as_deref());
+    out.raw(",\"tz\":").text_or_null(context.zone.as_deref());
+    out.raw(",\"weather\":").map(&context.weather);
+    out.raw(",\"role\":").text_or_null(context.role.as_deref());
+    out.raw(match context.near_product {
+        None => ",\"near_product\":null",
+        Some(true) => ",\"near_product\":true",
+        Some(false) => ",\"near_product\":false",
     });
+    out.raw(",\"campaign\":").text_or_null(context.campaign.as_deref());
+    out.close("}");
 }
 
 /// The same as a value, for the answers that are asked for seldom.

@@ -1,6 +1,8 @@
 //! Starts the server and stops it: opens the data folder, starts the one loop, listens, and lets
 //! every request pass the same way in and out. What a request does is in the routes.
 
+mod at_once;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
@@ -38,6 +40,7 @@ use crate::metrics::Counts;
 use crate::problem::Problem;
 use crate::receipt::Signer;
 use crate::route::{Route, Who};
+use at_once::at_once;
 
 /// Connections at once; each live stream holds one.
 const CONNECTIONS: usize = limits::STREAMS + 8_192;
@@ -264,7 +267,7 @@ pub fn routes(disk: AskDisk) -> Vec<Route> {
 struct Ways {
     app: App,
     router: Router,
-    passing: Arc<Passing>,
+    short: Vec<(&'static str, Short, Passed)>,
 }
 
 /// What answers a POST to a path.
@@ -283,19 +286,23 @@ impl Ways {
             routes: routes.iter().map(|route| (route.path, Passed::of(&app, route))).collect(),
             unknown: Passed { counts: app.requests.of("none"), open: false, often: false },
         });
-        Ways { router: router(app.clone(), passing.clone(), routes), app, passing }
+        let short = SHORT.iter().filter_map(|(path, answer)| {
+            let route = routes.iter().find(|route| route.path == *path)?;
+            Some((*path, *answer, Passed::of(&app, route)))
+        });
+        let short = short.collect();
+        Ways { router: router(app.clone(), passing, routes), app, short }
     }
 
-    async fn answer(&self, mut request: Request) -> Response {
+    async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response {
         let path = request.uri().path();
-        let short = SHORT.iter().find(|(own, _)| *own == path && *request.method() == Method::POST);
-        let known =
-            short.and_then(|(path, short)| Some((path, short, self.passing.routes.get(path)?)));
-        let Some((route, short, passed)) = known else {
+        let is_post = *request.method() == Method::POST;
+        let short = self.short.iter().find(|(own, ..)| *own == path && is_post);
+        let Some((route, short, passed)) = short else {
+            request.extensions_mut().insert(ConnectInfo(peer));
             let Ok(response) = self.router.clone().oneshot(request).await;
             return response;
         };
-        DefaultBodyLimit::max(limits::BODY_BYTES).apply(&mut request);
         pass_as((route, passed), request, |request| short(self.app.clone(), request)).await
     }
 }
@@ -440,11 +447,14 @@ async fn caught(answer: impl Future<Output = Response>) -> Result<Response, ()> 
 /// plain text; callers are promised a problem.
 async fn as_problem(response: Response) -> Response {
     let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
     let plain = match response.headers().get(header::CONTENT_TYPE) {
         Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
         None => true,
     };
-    if !(status.is_client_error() || status.is_server_error()) || !plain {
+    if !plain {
         return response;
     }
     let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
@@ -568,12 +578,11 @@ async fn connection(
     let opening = Arc::new(Mutex::new(None));
     let to_open = opening.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
-        let mut request = request.map(|body: hyper::body::Incoming| Body::new(body));
-        request.extensions_mut().insert(ConnectInfo(peer));
+        let request = request.map(|body: hyper::body::Incoming| Body::new(body));
         let reads = *request.method() == Method::GET;
         let (ways, to_open) = (ways.clone(), to_open.clone());
         async move {
-            let response = ways.answer(request).await;
+            let response = ways.answer(request, peer).await;
             match Opening::of(&response).filter(|_| reads) {
                 None => Ok(response),
                 Some(own) => {
@@ -588,7 +597,8 @@ async fn connection(
         .header_read_timeout(HEAD_WAIT)
         .serve_connection(TokioIo::new(stream), service);
     let finished = tokio::select! {
-        result = &mut serving => Some(result),
+        biased;
+        result = at_once(&mut serving) => Some(result),
         _ = stopping.wait_for(|stop| *stop) => None,
     };
     let result = match finished {

@@ -391,24 +391,24 @@ fn check_notes(condition: &Condition, records: &Records, verdict: &Verdict) {
         let used = sheet.noted().iter();
         used.map(|(name, told)| (name.to_string(), told.to_value())).collect::<Vec<_>>()
     };
-    let mut sheet = Sheet::default();
-    assert_eq!(condition.holds(records, Some(&mut sheet)), *verdict, "{source}");
-    assert_eq!(noted(&sheet), read, "{source}");
+    let mut notes = Notes::default();
+    assert_eq!(condition.holds(records, Some(&mut notes)), *verdict, "{source}");
+    assert_eq!(noted(&notes.sheet), read, "{source}");
     let mut again = condition.clone();
     again.number_among(&mut vec!["bond.stage".into(), "another".into()]);
     let before = ("bond.stage".to_string(), Value::from("before"));
-    let mut sheet = Sheet::default();
-    sheet.note(0, "bond.stage", Told::of(&before.1));
-    assert_eq!(again.holds(records, Some(&mut sheet)), *verdict, "{source}");
+    let mut notes = Notes::default();
+    notes.sheet.note(0, "bond.stage", Told::of(&before.1));
+    assert_eq!(again.holds(records, Some(&mut notes)), *verdict, "{source}");
     read.retain(|(name, _)| *name != before.0);
     read.insert(0, before);
-    assert_eq!(noted(&sheet), read, "{source}");
+    assert_eq!(noted(&notes.sheet), read, "{source}");
     // For another item the same is noted, and nothing is told twice.
-    sheet.push(What::Menu, "first", Reason::Condition);
-    sheet.note(0, "bond.stage", Told::Null);
-    assert_eq!(again.holds(records, Some(&mut sheet)), *verdict, "{source}");
-    assert_eq!(noted(&sheet), read, "{source}");
-    assert_eq!(sheet.into_items().facts().len(), read.len(), "{source}");
+    notes.sheet.push(What::Menu, "first", Reason::Condition);
+    notes.sheet.note(0, "bond.stage", Told::Null);
+    assert_eq!(again.holds(records, Some(&mut notes)), *verdict, "{source}");
+    assert_eq!(noted(&notes.sheet), read, "{source}");
+    assert_eq!(notes.sheet.into_items().facts().len(), read.len(), "{source}");
 }
 
 /// Both answers; `None` if ours refuses the text beforehand.

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use model::decision::Sheet;
 use model::value::Value;
 use regex_lite::Regex;
 
@@ -13,7 +12,7 @@ use super::limits;
 use super::schema::Kind;
 use super::time::{self, Part};
 use super::val::{self, List, Map, Text, Val};
-use super::{Compiled, Fact, Facts, Path, Verdict, Why};
+use super::{Compiled, Fact, Facts, Notes, Path, Verdict, Why};
 
 #[derive(Debug)]
 pub enum Node {
@@ -112,7 +111,7 @@ struct Run<'a, 'n> {
     steps_left: u32,
     locals: Vec<Val<'a>>,
     /// Where what is read is noted, and the number of each path there.
-    notes: Option<(&'n mut Sheet, &'a [usize])>,
+    notes: Option<(&'n mut Notes<'a>, &'a [usize])>,
 }
 
 const TWO_TO_63: f64 = (1_u64 << 63) as f64;
@@ -122,7 +121,7 @@ type Outcome<'a> = Result<Val<'a>, Why>;
 pub fn holds<'a>(
     compiled: &'a Compiled,
     facts: &'a dyn Facts,
-    notes: Option<(&mut Sheet, &'a [usize])>,
+    notes: Option<(&mut Notes<'a>, &'a [usize])>,
 ) -> Verdict {
     let mut run = Run {
         facts,
@@ -289,8 +288,7 @@ impl<'a> Run<'a, '_> {
         let [Node::Fact(number), Node::Const(constant)] = pair else { return Ok(None) };
         self.step(2)?;
         let number = usize::from(*number);
-        let fact = self.facts.fact(&self.paths[number]);
-        self.note(number, &fact);
+        let fact = self.fact(number);
         Ok(match (&fact, constant) {
             (Fact::Missing, _) => return Err(Why::Missing(self.names[number].clone())),
             (Fact::Text(fact), Val::Text(text)) => Some((*fact).cmp(text.as_str())),
@@ -355,17 +353,29 @@ impl<'a> Run<'a, '_> {
 
     fn read(&mut self, number: u16) -> Outcome<'a> {
         let number = usize::from(number);
-        let fact = self.facts.fact(&self.paths[number]);
-        self.note(number, &fact);
+        let fact = self.fact(number);
         Val::of_fact(fact).ok_or_else(|| Why::Missing(self.names[number].clone()))
     }
 
     /// Notes what was read, if anybody wants to know; what is not there was not read.
-    fn note(&mut self, number: usize, fact: &Fact<'_>) {
-        let Some((sheet, numbers)) = &mut self.notes else { return };
-        if !matches!(fact, Fact::Missing) && !sheet.note_known(numbers[number]) {
-            fact.note(numbers[number], &self.names[number], sheet);
+    fn fact(&mut self, number: usize) -> Fact<'a> {
+        let path = &self.paths[number];
+        let Some((notes, numbers)) = &mut self.notes else { return self.facts.fact(path) };
+        let own = numbers[number];
+        let fact = match notes.read.get_mut(own) {
+            Some(Some(fact)) => *fact,
+            read => {
+                let fact = self.facts.fact(path);
+                if let Some(read) = read {
+                    *read = Some(fact);
+                }
+                fact
+            }
+        };
+        if !matches!(fact, Fact::Missing) && !notes.sheet.note_known(own) {
+            fact.note(own, &self.names[number], &mut notes.sheet);
         }
+        fact
     }
 
     /// What is there is also noted as used.

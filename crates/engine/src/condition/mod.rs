@@ -110,6 +110,20 @@ pub trait Facts {
     fn fact(&self, path: &Path) -> Fact<'_>;
 }
 
+/// What conditions read of the same facts.
+#[derive(Default)]
+pub struct Notes<'a> {
+    pub sheet: Sheet,
+    /// By number, so far as there is room, so that it is looked for once.
+    read: [Option<Fact<'a>>; 24],
+}
+
+impl Notes<'_> {
+    pub fn new(sheet: Sheet) -> Self {
+        Notes { sheet, read: [None; 24] }
+    }
+}
+
 /// A compiled condition. Cloning is cheap.
 #[derive(Clone)]
 pub struct Condition {
@@ -163,6 +177,13 @@ pub enum Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.say(f)
+    }
+}
+
+impl Why {
+    /// As it is displayed, without the machinery of formats for what is said most.
+    pub fn say(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Why::Missing(path) => {
                 f.write_str(path)?;
@@ -252,10 +273,10 @@ impl Condition {
         self.numbers = self.inner.names.iter().map(&mut number).collect();
     }
 
-    /// Whether it holds. What was read is noted on the `sheet`, each path once, in order of
-    /// reading, whatever was noted there before.
-    pub fn holds(&self, facts: &dyn Facts, sheet: Option<&mut Sheet>) -> Verdict {
-        eval::holds(&self.inner, facts, sheet.map(|sheet| (sheet, &*self.numbers)))
+    /// Whether it holds. What was read is noted, each path once, in order of reading, whatever was
+    /// noted before of the same facts.
+    pub fn holds<'a>(&'a self, facts: &'a dyn Facts, notes: Option<&mut Notes<'a>>) -> Verdict {
+        eval::holds(&self.inner, facts, notes.map(|notes| (notes, &*self.numbers)))
     }
 }
 

@@ -399,9 +399,9 @@ fn what_was_read_is_said_once_each() {
                   && (product.state.error == 'x' || bond.stage != 'none') \
                   && context.time > timestamp(0) || has(touch.campaign)";
     let condition = Condition::compile(source).expect("it is good");
-    let mut sheet = Sheet::default();
-    assert_eq!(condition.holds(&facts(), Some(&mut sheet)), Verdict::Yes);
-    let used = sheet.noted().iter().map(|(name, told)| format!("{name} {told:?}"));
+    let (facts, mut notes) = (facts(), Notes::default());
+    assert_eq!(condition.holds(&facts, Some(&mut notes)), Verdict::Yes);
+    let used = notes.sheet.noted().iter().map(|(name, told)| format!("{name} {told:?}"));
     let used: Vec<String> = used.collect();
     assert_eq!(
         used,

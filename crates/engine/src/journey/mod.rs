@@ -14,6 +14,7 @@ mod yaml;
 use std::fmt;
 use std::sync::Arc;
 
+use model::decision::Items;
 use model::gs1::Gtin;
 pub use model::texts::Texts;
 use model::touch::Money;
@@ -80,6 +81,8 @@ pub struct Journey {
     pub permissions: Vec<Permission>,
     /// What decisions may note, each under its number; it begins with [`facts::FIRST`].
     pub facts: Vec<Arc<str>>,
+    /// What decisions begin with: menu and offers by rank and the steps, none of them looked at.
+    pub blank: Items,
 }
 
 /// Numbers of facts that every decision may note.

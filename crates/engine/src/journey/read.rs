@@ -1,6 +1,7 @@
 //! From the tree of the file to a [`Journey`]. Every reader notes what is wrong and goes on, so
 //! that one look at the list is enough to mend the file.
 
+use model::decision::{Sheet, What};
 use model::gs1::Gtin;
 use model::kind::{self, Kind as TouchKind};
 
@@ -124,7 +125,15 @@ impl Reading<'_> {
             let at = top.get("kind").or_else(|| top.get("steps"))?;
             self.say_at(&at, "an ad_hoc journey has no steps", Some("guided".into()));
         }
-        let facts = number_facts(&mut menu, &mut offers, &mut steps);
+        let numbered = number_facts(&mut menu, &mut offers, &mut steps);
+        let menu_by_rank = by_rank(menu.iter().map(|item| item.rank));
+        let offers_by_rank = by_rank(offers.iter().map(|offer| offer.rank));
+        let menu_ids = menu_by_rank.iter().map(|at| menu[usize::from(*at)].id.as_str());
+        let offer_ids = offers_by_rank.iter().map(|at| offers[usize::from(*at)].id.as_str());
+        let ids = menu_ids.map(|id| (What::Menu, id));
+        let ids = ids.chain(offer_ids.map(|id| (What::Offer, id)));
+        let ids = ids.chain(steps.iter().map(|step| (What::Step, step.id.as_str())));
+        let blank = Sheet::blank(facts::FIRST[facts::STAGE], ids);
         Some(Journey {
             name: name?,
             applies_to: applies_to?,
@@ -134,13 +143,14 @@ impl Reading<'_> {
             steps,
             timers,
             messages,
-            menu_by_rank: by_rank(menu.iter().map(|item| item.rank)),
-            offers_by_rank: by_rank(offers.iter().map(|offer| offer.rank)),
+            menu_by_rank,
+            offers_by_rank,
             menu,
             offers,
             carry,
             permissions,
-            facts,
+            facts: numbered,
+            blank,
         })
     }
 

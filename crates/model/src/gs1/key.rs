@@ -120,15 +120,21 @@ impl FromStr for Gtin {
     }
 }
 
-impl fmt::Display for Gtin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Gtin {
+    fn write(self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut digits = [b'0'; 14];
         let mut rest = self.0;
         for digit in digits.iter_mut().rev() {
             *digit += (rest % 10) as u8;
             rest /= 10;
         }
-        f.write_str(std::str::from_utf8(&digits).expect("digits are text"))
+        out.write_str(std::str::from_utf8(&digits).expect("digits are text"))
+    }
+}
+
+impl fmt::Display for Gtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
     }
 }
 
@@ -267,6 +273,17 @@ impl Subject {
         self.to_string()
     }
 
+    /// The same, into a text that is being written.
+    pub fn write_path(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_str("/01/")?;
+        self.gtin.write(out)?;
+        if self.is_unit() {
+            out.write_str("/21/")?;
+            percent::encode(out, self.serial.as_str())?;
+        }
+        Ok(())
+    }
+
     /// GTIN in 8 bytes, big end first, then the serial without padding: 8 to 28 bytes.
     /// Sorts as `Ord` does.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -293,13 +310,7 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("/01/")?;
-        self.gtin.fmt(f)?;
-        if self.is_unit() {
-            f.write_str("/21/")?;
-            percent::encode(f, self.serial.as_str())?;
-        }
-        Ok(())
+        self.write_path(f)
     }
 }
 

@@ -5,8 +5,12 @@ use std::fmt;
 /// Writes the text with everything but `A-Z a-z 0-9 - . _ ~` encoded (the unreserved characters),
 /// so that it can stand anywhere in a URI.
 pub(super) fn encode(out: &mut dyn fmt::Write, text: &str) -> fmt::Result {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    if text.bytes().all(plain) {
+        return out.write_str(text);
+    }
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        if plain(byte) {
             out.write_char(char::from(byte))?;
         } else {
             write!(out, "%{byte:02X}")?;

@@ -215,7 +215,7 @@ impl<'a> Form<'a> {
 }
 
 /// Where it stands is asked for only when there is a mistake to tell.
-fn text_node(node: &Node<'_>, at: impl Fn() -> String) -> Result<Option<Box<str>>, Problem> {
+pub fn text_node(node: &Node<'_>, at: impl Fn() -> String) -> Result<Option<Box<str>>, Problem> {
     let Node::Text(text) = node else {
         if node.is_null() {
             return Ok(None);

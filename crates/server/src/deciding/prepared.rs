@@ -7,9 +7,10 @@
 use std::sync::{Arc, OnceLock, RwLock};
 
 use engine::journey::{Journey, OfferValue};
-use model::decision::{Item, What};
+use model::decision::{Entry, What};
 use model::texts::Texts;
 
+use super::words;
 use crate::json;
 use crate::json::write::Out;
 
@@ -35,9 +36,19 @@ pub struct Sheet {
     /// In the order of rank.
     offers: Vec<Ready>,
     steps: Vec<Ready>,
+    /// By the numbers that decisions note them under.
+    facts: Vec<ReadyFact>,
 }
 
-/// The fields of an item that never change, without the braces around them.
+/// What is said of a fact whatever its value is.
+pub struct ReadyFact {
+    name: Box<str>,
+    /// As JSON, up to the value.
+    pub opening: Box<str>,
+    pub about: u8,
+}
+
+/// The fields of an item that never change, behind the brace that opens it.
 pub struct Ready {
     id: Box<str>,
     /// As a person sees it.
@@ -119,17 +130,34 @@ impl Sheet {
                 out.key("open").text_or_null(own.open.as_deref());
             })
         });
-        Sheet { menu: menu.collect(), offers: offers.collect(), steps: steps.collect() }
+        let facts = journey.facts.iter().map(|name| {
+            let mut opening = Out::with_room(64);
+            opening.raw("{\"name\":").text(name);
+            opening.raw(",\"value\":");
+            let about = words::about_of(name);
+            ReadyFact { name: (&**name).into(), opening: opening.into_text().into(), about }
+        });
+        Sheet {
+            menu: menu.collect(),
+            offers: offers.collect(),
+            steps: steps.collect(),
+            facts: facts.collect(),
+        }
     }
 
-    /// What is prepared for an item, which is mostly the one at this place among its like.
-    pub fn ready(&self, item: &Item<'_>, place: usize) -> Option<&Ready> {
-        let all = match item.what {
+    pub fn fact(&self, number: usize, name: &str) -> Option<&ReadyFact> {
+        self.facts.get(number).filter(|own| *own.name == *name)
+    }
+
+    /// What is prepared for an item: the one at this place among its like, if it `is_there` for
+    /// certain or has this id, else any that has it.
+    pub fn ready(&self, entry: Entry<'_>, place: usize, is_there: bool) -> Option<&Ready> {
+        let all = match entry.what() {
             What::Menu => &self.menu,
             What::Offer => &self.offers,
             What::Step => &self.steps,
         };
-        let is_it = |own: &&Ready| *own.id == *item.id;
+        let is_it = |own: &&Ready| is_there || *own.id == *entry.id();
         all.get(place).filter(is_it).or_else(|| all.iter().find(is_it))
     }
 }
@@ -149,12 +177,12 @@ fn ready(
     more: impl FnOnce(&mut Out),
 ) -> Ready {
     let mut shown = Out::with_room(256);
-    shown.key("id").text(id);
+    shown.raw("{\"id\":").text(id);
     shown.key("title").text(title.get(locale));
     shown.key("text").text(text.get(locale));
     more(&mut shown);
     let mut looked_at = Out::with_room(128);
-    looked_at.key("what").text(name_of(what));
+    looked_at.raw("{\"what\":").text(name_of(what));
     looked_at.key("id").text(id);
     looked_at.key("title").text(title.get(locale));
     let (shown, looked_at) = (shown.into_text().into(), looked_at.into_text().into());

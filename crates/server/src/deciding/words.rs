@@ -7,9 +7,10 @@ use std::cell::OnceCell;
 
 use engine::State;
 use engine::journey::{Journey, NONE};
-use model::decision::{Decision, Item, Told, Used, Why};
+use model::decision::{Decision, Told, Used, Why};
 use model::texts::Texts;
 
+use super::prepared::Sheet;
 use crate::json::write::Text;
 
 /// What the reasons of one decision have in common, and what the present item has read.
@@ -21,9 +22,8 @@ pub struct Reasons<'a> {
     german: bool,
     title_of_stage: Option<Cow<'a, str>>,
     product: &'a str,
-    /// What most items say, once it was said.
+    /// What many items say, once it was said.
     here: OnceCell<String>,
-    elsewhere: OnceCell<String>,
     /// Of each fact, what can be said of it: some of [`about`].
     about: Vec<u8>,
 }
@@ -39,23 +39,25 @@ mod about {
     pub const MOMENT: u8 = 64;
 }
 
-fn about_of(path: &str) -> u8 {
-    let begins = |field: &str, starts: &[&str]| starts.iter().any(|own| field.starts_with(own));
+pub fn about_of(path: &str) -> u8 {
     if let Some(field) = path.strip_prefix("product.") {
         about::MOMENT | if field.starts_with("state.") { about::STATE } else { 0 }
     } else if let Some(field) = path.strip_prefix("context.") {
         match field {
-            _ if begins(field, &["place", "location"]) => about::PLACE,
+            _ if field.starts_with("place") || field.starts_with("location") => about::PLACE,
             _ if field.starts_with("weather") => about::WEATHER,
             "near_product" | "setting" => about::SETTING,
             "campaign" => about::BOND,
             _ => about::MOMENT,
         }
-    } else if let Some(field) = path.strip_prefix("person.") {
-        if begins(field, &["traits.", "consents."]) { about::PERSON } else { 0 }
+    } else if path.starts_with("person.traits.") || path.starts_with("person.consents.") {
+        about::PERSON
     } else if let Some(field) = path.strip_prefix("bond.") {
-        let known = ["referred", "campaign", "days_in_stage", "steps_done"];
-        if begins(field, &known) { about::BOND } else { 0 }
+        let known = field.starts_with("referred")
+            || field.starts_with("campaign")
+            || field.starts_with("days_in_stage")
+            || field.starts_with("steps_done");
+        if known { about::BOND } else { 0 }
     } else {
         0
     }
@@ -70,11 +72,15 @@ impl<'a> Reasons<'a> {
         decision: &'a Decision,
         journey: &'a Journey,
         state: &'a State,
+        prepared: &Sheet,
         locale: &'a str,
     ) -> Reasons<'a> {
         let german = is_german(locale);
         let stage = journey.stage_no(&decision.stage).and_then(|no| journey.stage(no));
         let model = state.model(decision.subject.gtin);
+        let about = |(number, path, _): (usize, &str, Told<'_>)| {
+            prepared.fact(number, path).map_or_else(|| about_of(path), |ready| ready.about)
+        };
         let product = model.map(|model| model.name.get(locale)).filter(|name| !name.is_empty());
         Reasons {
             decision,
@@ -85,17 +91,16 @@ impl<'a> Reasons<'a> {
             title_of_stage: stage.map(|stage| title(&stage.title, &stage.name, locale)),
             product: product.unwrap_or(if german { "Produkt" } else { "product" }),
             here: OnceCell::new(),
-            elsewhere: OnceCell::new(),
-            about: decision.items.facts().map(|(path, _)| about_of(path)).collect(),
+            about: decision.items.facts().map(about).collect(),
         }
     }
 
     /// One sentence in the language of the reader.
-    pub fn write(&self, out: &mut Text<'_>, item: &Item<'_>) {
-        match item.why {
+    pub fn write(&self, out: &mut Text<'_>, why: Why<'_>, used: Used<'_>) {
+        match why {
             Why::Stage => self.stage(out),
             Why::Always => self.plain(out, "It is always here for you.", "Das ist immer da."),
-            Why::Condition => self.condition(out, item.used),
+            Why::Condition => self.condition(out, used),
             Why::Suggested => {
                 self.plain(out, "This is a good next step.", "Das ist ein guter nächster Schritt.");
             }
@@ -389,14 +394,14 @@ impl<'a> Reasons<'a> {
     fn other_stage(&self, out: &mut Text<'_>) {
         let own = self.decision.stage.as_ref();
         let title = self.title_of_stage.as_ref().filter(|_| !own.is_empty() && own != NONE);
-        out.again(&self.elsewhere, |out| match title {
+        match title {
             Some(title) => self.say(
                 out,
                 &["Not now; it is for another time than “", title, "”."],
                 &["Nicht jetzt; es gehört nicht zu „", title, "“."],
             ),
             None => self.plain(out, "Not yet; it is for later.", "Noch nicht; das kommt später."),
-        });
+        }
     }
 }
 
@@ -431,19 +436,22 @@ fn reads(used: Used<'_>, start: &str) -> bool {
 
 fn title<'t>(texts: &'t Texts, name: &'t str, locale: &str) -> Cow<'t, str> {
     match texts.get(locale) {
-        "" => spaced(name, &['_', '-']),
+        "" => spaced(name, b"_-"),
         title => title.into(),
     }
 }
 
-fn spaced<'t>(text: &'t str, marks: &[char]) -> Cow<'t, str> {
-    if text.contains(marks) { text.replace(marks, " ").into() } else { text.into() }
+fn spaced<'t>(text: &'t str, marks: &[u8]) -> Cow<'t, str> {
+    if !text.bytes().any(|byte| marks.contains(&byte)) {
+        return text.into();
+    }
+    text.replace(|c: char| marks.iter().any(|mark| char::from(*mark) == c), " ").into()
 }
 
 /// A value as a person reads it; nothing for what is no single word or number.
 fn in_words(told: Told<'_>) -> Cow<'_, str> {
     match told {
-        Told::Text(text) => spaced(text, &['_']),
+        Told::Text(text) => spaced(text, b"_"),
         Told::Int(int) => int.to_string().into(),
         Told::Float(float) => float.to_string().into(),
         _ => Cow::Borrowed(""),

@@ -341,8 +341,9 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// hear that it is: who writes on is not listening, and sees only a broken connection.
 const DISCARDED_BYTES: usize = 4 * limits::BODY_BYTES;
 
-async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Bytes, Problem> {
-    let said: Option<usize> = text(headers, "content-length").and_then(|text| text.parse().ok());
+pub async fn read_body(headers: &HeaderMap, mut body: axum::body::Body) -> Result<Bytes, Problem> {
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let said: Option<usize> = said.and_then(|text| text.parse().ok());
     let fits = said.is_none_or(|len| len <= limits::BODY_BYTES);
     let mut bytes = Vec::new();
     let mut len = 0;

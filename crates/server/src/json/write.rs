@@ -62,14 +62,28 @@ impl Out {
 
     /// JSON that is no whole value: the caller writes what belongs to it, with its commas, and so
     /// no other is put before what comes next.
-    pub fn raw(&mut self, json: &'static str) {
+    pub fn raw(&mut self, json: &str) -> &mut Out {
         self.text.push_str(json);
         self.comma = false;
+        self
     }
 
-    /// What was written before, once more.
+    /// A value that the caller writes in pieces: this is its beginning. [`Out::close`] ends it.
+    pub fn open(&mut self, json: &str) -> &mut Out {
+        self.begin();
+        self.raw(json)
+    }
+
+    /// As `raw`, and with it a value ends.
+    pub fn close(&mut self, json: &str) {
+        self.text.push_str(json);
+        self.comma = true;
+    }
+
+    /// What was written before, once more, up to the end of a value or of a field.
     pub fn repeat(&mut self, range: Range<usize>) {
         self.text.extend_from_within(range);
+        self.comma = true;
     }
 
     /// The inside of a text, after `raw` has opened it and before it closes it.
@@ -98,7 +112,8 @@ impl Out {
 
     pub fn int(&mut self, int: i64) {
         self.begin();
-        write!(self.text, "{int}").expect("a String takes everything");
+        self.text.push_str(if int < 0 { "-" } else { "" });
+        self.text.push_str(digits(int.unsigned_abs(), &mut [0; 20]));
     }
 
     /// What is no number is `null`, as in `serde_json`.
@@ -221,6 +236,20 @@ impl fmt::Write for Text<'_> {
     }
 }
 
+/// The number as text, without the machinery of formats.
+pub fn digits(number: u64, room: &mut [u8; 20]) -> &str {
+    let (mut rest, mut from) = (number, room.len());
+    loop {
+        from -= 1;
+        room[from] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    std::str::from_utf8(&room[from..]).expect("digits are text")
+}
+
 /// The first byte that cannot stand in a JSON text as it is. Eight are looked at at once.
 fn first_escaped(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -230,20 +259,23 @@ fn first_escaped(bytes: &[u8]) -> Option<usize> {
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
     let below_space = |word: u64| word.wrapping_sub(ONES * 0x20) & !word & TOPS;
     let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-    let mut chunks = bytes.chunks_exact(8);
-    let mut at = 0;
-    for chunk in &mut chunks {
-        let word = u64::from_le_bytes(chunk.try_into().expect("chunks of eight"));
+    let found = |word: u64| {
         let quote = zero(word ^ (ONES * u64::from(b'"')));
         let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        if (quote | backslash | below_space(word)) != 0
-            && let Some(within) = chunk.iter().position(|byte| !plain(byte))
+        (quote | backslash | below_space(word)) != 0
+    };
+    let within = |piece: &[u8]| piece.iter().position(|byte| !plain(byte));
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        if found(u64::from_le_bytes(*word))
+            && let Some(within) = within(word)
         {
-            return Some(at + within);
+            return Some(8 * at + within);
         }
-        at += 8;
     }
-    chunks.remainder().iter().position(|byte| !plain(byte)).map(|within| at + within)
+    // The rest together with bytes before it that were looked at already.
+    let is_plain = bytes.last_chunk().is_some_and(|last| !found(u64::from_le_bytes(*last)));
+    if is_plain { None } else { within(rest).map(|within| 8 * words.len() + within) }
 }
 
 #[cfg(test)]
