@@ -19,15 +19,11 @@ const PARTS: usize = 256;
 pub(crate) type Name = [u8; 12];
 
 /// The name, and in the last six bytes the person; the two highest bits of those say in which
-/// epoch it changed: 0 if the store has it, else 1, 2 or 3 in turns.
+/// epoch it changed: 0 if the store has it, else 1 or 2 in turns.
 #[derive(Clone, Copy)]
 struct Entry([u8; 18]);
 
 const EPOCH_SHIFT: u32 = 46;
-
-const fn next(epoch: u64) -> u64 {
-    epoch % 3 + 1
-}
 
 impl Entry {
     fn new(name: Name, person: PersonId, epoch: u64) -> Entry {
@@ -66,15 +62,12 @@ struct Part {
 pub(crate) struct Aliases {
     parts: Vec<Part>,
     count: usize,
-    /// 1, 2 or 3.
+    /// 1 or 2.
     epoch: u64,
     /// Changed since the last checkpoint began, and those that it writes; `None`: taken away.
     fresh: Vec<(Name, Option<PersonId>)>,
     flushing: Vec<(Name, Option<PersonId>)>,
     encoded: usize,
-    /// The last checkpoint wrote them, two epochs ago once the next has begun; their entries do not
-    /// say so yet. The next one's steps see to it, so that nobody waits for all of them.
-    written: Vec<(Name, Option<PersonId>)>,
     /// Taken away, while the store may still have them: in this epoch, and in the one before.
     gone: [FixedSet<Name>; 2],
     hand: usize,
@@ -111,7 +104,6 @@ impl Aliases {
             fresh: Vec::new(),
             flushing: Vec::new(),
             encoded: 0,
-            written: Vec::new(),
             gone: [FixedSet::default(), FixedSet::default()],
             hand: 0,
             left: false,
@@ -194,14 +186,10 @@ impl Aliases {
         self.flushing = std::mem::take(&mut self.fresh);
         self.encoded = 0;
         self.gone[1] = std::mem::take(&mut self.gone[0]);
-        self.epoch = next(self.epoch);
+        self.epoch = 3 - self.epoch;
     }
 
     pub fn checkpoint_step(&mut self, max: usize, rows: &mut Rows) -> bool {
-        let left = self.written.len().saturating_sub(max);
-        for (name, _) in self.written.split_off(left) {
-            self.settled(name, next(self.epoch));
-        }
         let upto = self.flushing.len().min(self.encoded.saturating_add(max));
         for (name, person) in &self.flushing[self.encoded..upto] {
             match person {
@@ -216,21 +204,18 @@ impl Aliases {
             }
         }
         self.encoded = upto;
-        upto == self.flushing.len() && self.written.is_empty()
-    }
-
-    /// The store has what the name was in this epoch.
-    fn settled(&mut self, name: Name, epoch: u64) {
-        let entries = &mut self.parts[part_of(&name)].entries;
-        let own = entries.find_mut(hash(&name), |own| own.name() == name);
-        if let Some(own) = own.filter(|own| own.epoch() == epoch) {
-            *own = Entry::new(name, own.person(), 0);
-        }
+        upto == self.flushing.len()
     }
 
     pub fn checkpoint_done(&mut self) {
-        assert!(self.written.is_empty(), "the last step saw to all of them");
-        self.written = std::mem::take(&mut self.flushing);
+        let written = 3 - self.epoch;
+        for (name, _) in std::mem::take(&mut self.flushing) {
+            let entries = &mut self.parts[part_of(&name)].entries;
+            let own = entries.find_mut(hash(&name), |own| own.name() == name);
+            if let Some(own) = own.filter(|own| own.epoch() == written) {
+                *own = Entry::new(name, own.person(), 0);
+            }
+        }
         self.gone[1].clear();
     }
 
