@@ -207,16 +207,22 @@ impl Aliases {
         upto == self.flushing.len()
     }
 
-    pub fn checkpoint_done(&mut self) {
+    /// The checkpoint is durable: notes so of about `max` names; true when none is left.
+    pub fn checkpoint_done(&mut self, max: usize) -> bool {
         let written = 3 - self.epoch;
-        for (name, _) in std::mem::take(&mut self.flushing) {
+        let left = self.flushing.len().saturating_sub(max);
+        for (name, _) in self.flushing.drain(left..) {
             let entries = &mut self.parts[part_of(&name)].entries;
             let own = entries.find_mut(hash(&name), |own| own.name() == name);
             if let Some(own) = own.filter(|own| own.epoch() == written) {
                 *own = Entry::new(name, own.person(), 0);
             }
         }
-        self.gone[1].clear();
+        if left == 0 {
+            self.flushing = Vec::new();
+            self.gone[1].clear();
+        }
+        left == 0
     }
 
     /// Lets what the store has of the next part leave the memory.

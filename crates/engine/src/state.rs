@@ -527,13 +527,15 @@ impl State {
         done
     }
 
-    /// The rows are in the store.
-    pub fn checkpoint_done(&mut self) {
+    /// The rows are in the store. Notes so of about `max` names; true when all is noted. Until then
+    /// nothing else may change the state.
+    pub fn checkpoint_done(&mut self, max: usize) -> bool {
         macro_rules! tables {
             ($($table:ident),*) => { $(self.$table.checkpoint_done();)* };
         }
-        tables!(persons, aliases, products, codes, decisions, referrals, receipts, loose, topics);
+        tables!(persons, products, codes, decisions, referrals, receipts, loose, topics);
         tables!(seen, blocks);
+        self.aliases.checkpoint_done(max)
     }
 
     /// Packs what was opened since the last time. Between entries; the sooner, the more of it is

@@ -26,6 +26,8 @@ const SYNC_BESIDE: usize = 512;
 const ROWS_MANY: usize = 512;
 /// Records of each kind that a checkpoint encodes under one hold of the state's lock.
 const ENCODED_AT_ONCE: usize = 128;
+/// Names that are noted as durable under one hold of the state's lock: a hundred microseconds.
+const NOTED_AT_ONCE: usize = 1_024;
 /// Records that are looked at when memory is short and nothing comes.
 const SETTLE_LEAST: usize = 4_096;
 
@@ -277,7 +279,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
     pub fn checkpoint_written(&mut self) -> Covered {
         let before = std::mem::replace(&mut self.checkpoint, Checkpoint::None);
         let Checkpoint::Writing { covered } = before else { return Covered::default() };
-        self.state.write().checkpoint_done();
+        while !self.state.write().checkpoint_done(NOTED_AT_ONCE) {}
         covered
     }
 
