@@ -186,6 +186,12 @@ impl Seen {
         self.ids.contains(id)
     }
 
+    /// Whether it is in one of the generations before the newest.
+    fn is_older(&self, id: u64) -> bool {
+        self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))
+            || self.sealed.iter().any(|own| own.filter.may_contain(id) && self.stored(own, id))
+    }
+
     fn stored(&self, sealed: &Sealed, id: u64) -> bool {
         let Some(backing) = &self.backing else { return false };
         let key = row(SORTED, sealed.generation, row_of(id));
@@ -195,7 +201,7 @@ impl Seen {
     /// False if it is there already. `is_new` says that no generation before the newest has it:
     /// they were asked.
     pub fn insert(&mut self, id: u64, is_new: bool) -> bool {
-        if (!is_new && self.contains(&[id])[0]) || !self.ids.insert(id) {
+        if (!is_new && self.is_older(id)) || !self.ids.insert(id) {
             return false;
         }
         self.fresh.push(id);

@@ -229,7 +229,7 @@ impl<D: Disk, S: Store + 'static> Core<D, S> {
         let seen = self.state.read().are_seen(&ids);
         let mut twice = |id: &Digest| id.0 != 0 && !group.insert(engine::seen_key(*id));
         // No `||`: each id has to come into the group.
-        ids.iter().zip(seen).map(|(id, seen)| twice(id) | (seen && id.0 != 0)).collect()
+        ids.iter().zip(seen).map(|(id, seen)| twice(id) | seen).collect()
     }
 
     fn append(&mut self, now: Time, body: &Body) -> Seq {

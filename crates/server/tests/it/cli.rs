@@ -362,6 +362,8 @@ fn a_wipe_leaves_nothing_and_prints_its_receipt() {
     // A longer text stands in the log in fewer bytes, and is found all the same.
     let (code, found, _) = run(&["inspect", "--find", "xyzzy-plugh", "--data", &data]);
     assert_eq!((code, &*found), (3, "entry 1 of the log, in a packed text\n"));
+    let nothing = good(&["inspect", "--find", "", "--data", &data]);
+    assert_eq!(nothing, "no file of the folder holds it\n");
     let (code, _, err) = run(&["wipe", "--person", "user:someone-or-other", "--data", &data]);
     assert!(code == 2 && err.contains("say --yes"), "{err}");
     let receipt = good(&["wipe", "--person", "user:someone-or-other", "--yes", "--data", &data]);
