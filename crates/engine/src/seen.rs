@@ -2,12 +2,14 @@
 //!
 //! The newest ids are in memory as they are. When there are `GENERATION` of them they become a
 //! *generation*: sorted, coded in some 45 bits each (Rice's code of the differences), in the store;
-//! in memory stays a filter of 16 bits an id that says 'certainly not' to all but one new message
-//! in a thousand. So a new message costs the same however many were counted before, but for one
-//! look at a filter for each four million; whoever asks for many at once waits for many of those
-//! looks at a time.
+//! in memory stay 16 bits an id (`prints`) that say 'certainly not' to all but few new messages.
+//! Two generations' prints become those of both, up to sixteen generations. So a new message costs
+//! nearly the same however many were counted before: one look for each 67 million of them, and up
+//! to four for the rest; whoever asks for many at once waits for many of those looks at a time.
 //!
 //! Kept true: what was inserted is contained; nothing else is.
+
+mod prints;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use model::bytes::{Reader, Rows, Writer};
 
 use crate::keys;
 use crate::table::Backing;
+use prints::{Joining, Prints};
 
 /// Ids of one generation.
 const GENERATION: usize = 1 << 22;
@@ -29,12 +32,17 @@ const PARTS: usize = 1 << PART_BITS;
 const ROW_BITS: u32 = 16;
 /// Ids of the newest generation in one row, until it is sealed.
 const LOOSE_IDS: usize = 4096;
-const FILTER_ROW_WORDS: usize = 8192;
+/// Buckets of prints in one row.
+const PRINTS_ROW: usize = 2048;
+/// So many generations have their prints together at most: more would leave too few bits of each.
+const TOGETHER: usize = 16;
+/// Buckets of two prints that are joined in one step: some twenty microseconds.
+const JOINED: usize = 128;
 
 /// What a row holds, behind the table's number.
-const FILTER: u8 = 1;
 const LOOSE: u8 = 2;
 const SORTED: u8 = 3;
+const PRINTS: u8 = 4;
 
 pub(crate) struct Seen {
     ids: Ids,
@@ -47,7 +55,10 @@ pub(crate) struct Seen {
     flushing: Vec<u64>,
     encoded: usize,
     sealing: Option<Sealing>,
-    sealed: Vec<Sealed>,
+    /// The prints of the generations in the store.
+    sealed: Vec<Prints>,
+    /// Two of them, by their places, that become one.
+    joining: Option<(usize, usize, Joining)>,
     backing: Option<Arc<dyn Backing>>,
 }
 
@@ -62,14 +73,8 @@ struct Sealing {
     ids: Ids,
     generation: u32,
     next: usize,
-    filter: Filter,
+    prints: Prints,
     written: bool,
-}
-
-/// A generation in the store.
-struct Sealed {
-    generation: u32,
-    filter: Filter,
 }
 
 impl Ids {
@@ -123,6 +128,7 @@ impl Seen {
             encoded: 0,
             sealing: None,
             sealed: Vec::new(),
+            joining: None,
             backing,
         };
         seen.load();
@@ -131,17 +137,16 @@ impl Seen {
 
     fn load(&mut self) {
         let Some(backing) = self.backing.clone() else { return };
-        backing.scan(&[keys::SEEN, FILTER], &[keys::SEEN, LOOSE], false, &mut |key, value| {
+        backing.scan(&[keys::SEEN, PRINTS], &[keys::SEEN + 1], false, &mut |key, value| {
             let generation = generation_of(key);
-            if self.sealed.last().is_none_or(|last| last.generation != generation) {
-                self.sealed.push(Sealed { generation, filter: Filter { words: Vec::new() } });
+            if self.sealed.last().is_none_or(|last| last.generations() != [generation]) {
+                self.sealed.push(Prints::new(generation, self.most));
             }
-            let filter = &mut self.sealed.last_mut().expect("pushed above").filter;
-            let words = value.chunks_exact(8).map(|word| word.try_into().expect("eight bytes"));
-            filter.words.extend(words.map(u64::from_le_bytes));
+            let prints = self.sealed.last_mut().expect("pushed above");
+            prints.read(PRINTS_ROW.min(prints.buckets()), value);
             ControlFlow::Continue(())
         });
-        self.generation = self.sealed.last().map_or(0, |last| last.generation + 1);
+        self.generation = self.sealed.last().map_or(0, |last| last.generations()[0] + 1);
         // Part by part, so that one part's table is near while it grows.
         let mut parts: Vec<Vec<u64>> = vec![Vec::new(); PARTS];
         backing.scan(&[keys::SEEN, LOOSE], &[keys::SEEN, SORTED], false, &mut |key, value| {
@@ -171,11 +176,13 @@ impl Seen {
         if let Some(sealing) = &self.sealing {
             add(&|id| sealing.ids.contains(id));
         }
-        let mut perhaps = Vec::with_capacity(ids.len());
-        for sealed in &self.sealed {
-            perhaps.extend(ids.iter().map(|id| sealed.filter.may_contain(*id)));
-            for ((perhaps, there), id) in perhaps.drain(..).zip(&mut there).zip(ids) {
-                *there |= perhaps && self.stored(sealed, *id);
+        let mut places = Vec::with_capacity(ids.len());
+        for prints in &self.sealed {
+            places.clear();
+            places.extend(ids.iter().map(|id| prints.place(*id)));
+            std::hint::black_box(places.iter().fold(0, |sum, place| sum ^ prints.touch(*place)));
+            for ((place, there), id) in places.iter().zip(&mut there).zip(ids) {
+                *there |= prints.may_contain(*place, *id) && self.stored(prints, *id);
             }
         }
         there
@@ -189,13 +196,16 @@ impl Seen {
     /// Whether it is in one of the generations before the newest.
     fn is_older(&self, id: u64) -> bool {
         self.sealing.as_ref().is_some_and(|sealing| sealing.ids.contains(id))
-            || self.sealed.iter().any(|own| own.filter.may_contain(id) && self.stored(own, id))
+            || self.sealed.iter().any(|prints| self.stored(prints, id))
     }
 
-    fn stored(&self, sealed: &Sealed, id: u64) -> bool {
+    /// Whether one of those generations that may have it has it.
+    fn stored(&self, prints: &Prints, id: u64) -> bool {
         let Some(backing) = &self.backing else { return false };
-        let key = row(SORTED, sealed.generation, row_of(id));
-        backing.get(&key).is_some_and(|bytes| decode(row_of(id), &bytes).any(|own| own == id))
+        prints.generations_of(prints.place(id), id).any(|generation| {
+            let bytes = backing.get(&row(SORTED, generation, row_of(id)));
+            bytes.is_some_and(|bytes| decode(row_of(id), &bytes).any(|own| own == id))
+        })
     }
 
     /// False if it is there already. `is_new` says that no generation before the newest has it:
@@ -213,8 +223,9 @@ impl Seen {
     }
 
     pub fn bytes_here(&self) -> usize {
-        let filters: usize = self.sealed.iter().map(|sealed| sealed.filter.words.len() * 8).sum();
-        self.len_here() * 16 + filters
+        let prints: usize = self.sealed.iter().map(Prints::bytes).sum();
+        let joining = self.joining.as_ref().map_or(0, |(_, _, joining)| joining.bytes());
+        self.len_here() * 16 + prints + joining
     }
 
     pub fn checkpoint_begin(&mut self, rows: &mut Rows) {
@@ -230,10 +241,10 @@ impl Seen {
             rows.delete(row(LOOSE, self.generation, number));
         }
         let ids = std::mem::replace(&mut self.ids, Ids::new());
-        let filter = Filter::new(ids.count);
         let generation = self.generation;
         self.generation += 1;
-        self.sealing = Some(Sealing { ids, generation, next: 0, filter, written: false });
+        let prints = Prints::new(generation, self.most);
+        self.sealing = Some(Sealing { ids, generation, next: 0, prints, written: false });
     }
 
     /// Gives about `max` more ids; true when there are none left.
@@ -247,17 +258,37 @@ impl Seen {
         }
         self.encoded = upto;
         let sealed = self.sealing.as_mut().is_none_or(|sealing| sealing.step(max, rows));
+        self.join();
         sealed && upto == self.flushing.len()
     }
 
     pub fn checkpoint_done(&mut self) {
         self.flushing.clear();
-        if let Some(Sealing { generation, filter, written: true, .. }) = &mut self.sealing {
-            let words = std::mem::take(&mut filter.words);
-            let (generation, filter) = (*generation, Filter { words });
-            self.sealed.push(Sealed { generation, filter });
-            self.sealing = None;
+        if let Some(sealing) = self.sealing.take_if(|sealing| sealing.written) {
+            self.sealed.push(sealing.prints);
         }
+    }
+
+    /// Joins two prints of as many generations, a little further with each step: no checkpoint
+    /// waits for it.
+    fn join(&mut self) {
+        if self.joining.is_none() {
+            self.joining = self.pair();
+        }
+        let Some((one, other, mut joining)) = self.joining.take() else { return };
+        if !joining.step(&self.sealed[one], &self.sealed[other], JOINED) {
+            self.joining = Some((one, other, joining));
+            return;
+        }
+        self.sealed.remove(other);
+        self.sealed[one] = joining.into_prints();
+    }
+
+    fn pair(&self) -> Option<(usize, usize, Joining)> {
+        (1..self.sealed.len()).rev().find_map(|other| {
+            let joining = Joining::of(&self.sealed[other - 1], &self.sealed[other], TOGETHER)?;
+            Some((other - 1, other, joining))
+        })
     }
 
     /// All ids in order, whatever generation they are in.
@@ -265,9 +296,9 @@ impl Seen {
         let mut all: Vec<u64> = self.ids.parts.iter().flatten().copied().collect();
         let sealing = self.sealing.iter().flat_map(|sealing| sealing.ids.parts.iter().flatten());
         all.extend(sealing);
-        let sealed: Vec<u32> = self.sealed.iter().map(|sealed| sealed.generation).collect();
+        let sealed: Vec<u32> = self.sealed.iter().flat_map(Prints::generations).copied().collect();
         if let Some(backing) = &self.backing {
-            backing.scan(&[keys::SEEN, SORTED], &[keys::SEEN + 1], false, &mut |key, value| {
+            backing.scan(&[keys::SEEN, SORTED], &[keys::SEEN, PRINTS], false, &mut |key, value| {
                 if sealed.contains(&generation_of(key)) {
                     all.extend(decode(number_of(key), value));
                 }
@@ -287,7 +318,7 @@ impl Sealing {
         while self.next < PARTS && given < max {
             let part = self.ids_sorted();
             given += part.len().max(1);
-            part.iter().for_each(|id| self.filter.insert(*id));
+            part.iter().for_each(|id| self.prints.push(*id));
             for ids in part.chunk_by(|one, two| row_of(*one) == row_of(*two)) {
                 let key = row(SORTED, self.generation, row_of(ids[0]));
                 rows.put_with(|out| out.raw(&key), |out| encode(ids, out));
@@ -295,11 +326,12 @@ impl Sealing {
             self.next += 1;
         }
         if self.next == PARTS && !self.written {
-            for (number, words) in self.filter.words.chunks(FILTER_ROW_WORDS).enumerate() {
-                let key = row(FILTER, self.generation, number as u32);
-                let value =
-                    |out: &mut Writer| words.iter().for_each(|word| out.raw(&word.to_le_bytes()));
-                rows.put_with(|out| out.raw(&key), value);
+            self.prints.end();
+            let buckets = self.prints.buckets();
+            for (number, from) in (0..buckets).step_by(PRINTS_ROW).enumerate() {
+                let key = row(PRINTS, self.generation, number as u32);
+                let some = from..buckets.min(from + PRINTS_ROW);
+                rows.put_with(|out| out.raw(&key), |out| self.prints.write(some, out));
             }
             self.written = true;
         }
@@ -328,50 +360,6 @@ fn generation_of(key: &[u8]) -> u32 {
 
 fn number_of(key: &[u8]) -> u32 {
     u32::from_be_bytes(key[6..10].try_into().expect("keys are ours"))
-}
-
-/// A Bloom filter in blocks of one cache line (Putze, Sanders, Singler: Cache-, hash- and
-/// space-efficient Bloom filters, 2007): eight bits of one block for each id.
-struct Filter {
-    words: Vec<u64>,
-}
-
-const BLOCK_WORDS: usize = 8;
-const BITS_PER_ID: usize = 16;
-
-impl Filter {
-    fn new(ids: usize) -> Filter {
-        let blocks = (ids * BITS_PER_ID).div_ceil(BLOCK_WORDS * 64).max(1);
-        Filter { words: vec![0; blocks * BLOCK_WORDS] }
-    }
-
-    /// Ids are digests, so that any of their bits are as good as a hash.
-    fn block_of(&self, id: u64) -> usize {
-        let blocks = (self.words.len() / BLOCK_WORDS) as u128;
-        ((u128::from(id.rotate_left(PART_BITS)) * blocks) >> 64) as usize * BLOCK_WORDS
-    }
-
-    /// One bit in each word of the block.
-    fn bits(id: u64) -> impl Iterator<Item = u64> {
-        let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (0..BLOCK_WORDS).map(move |word| 1 << (mixed >> (word * 6 + 16) & 63))
-    }
-
-    fn insert(&mut self, id: u64) {
-        let block = self.block_of(id);
-        let words = &mut self.words[block..block + BLOCK_WORDS];
-        words.iter_mut().zip(Filter::bits(id)).for_each(|(word, bit)| *word |= bit);
-    }
-
-    fn may_contain(&self, id: u64) -> bool {
-        if self.words.is_empty() {
-            return false;
-        }
-        let block = self.block_of(id);
-        let words = &self.words[block..block + BLOCK_WORDS];
-        // No branch: what it waits for must not hold up the next one.
-        words.iter().zip(Filter::bits(id)).fold(true, |all, (word, bit)| all & (word & bit != 0))
-    }
 }
 
 /// Sorted ids of one row: their number, then the differences, the first to the row's beginning,
@@ -521,7 +509,7 @@ mod tests {
         };
         let store = Arc::new(Stored::default());
         let mut seen = Seen::of(3_000, Some(store.clone()));
-        for round in 0..10_u64 {
+        for round in 0..40_u64 {
             for number in round * 1_000..(round + 1) * 1_000 {
                 assert!(seen.insert(id(number), number % 2 == 0));
             }
@@ -533,26 +521,19 @@ mod tests {
             store.commit(rows);
             seen.checkpoint_done();
         }
-        assert!(seen.sealed.len() >= 2, "{}", seen.sealed.len());
+        let generations: Vec<usize> =
+            seen.sealed.iter().map(|own| own.generations().len()).collect();
+        assert_eq!(generations, [8, 4, 1], "joined as far as they can be");
         let mut again = Seen::of(3_000, Some(store));
         for seen in [&mut seen, &mut again] {
-            assert!(are(seen, 0..10_000, true));
-            assert!(are(seen, 20_000..40_000, false));
-            assert!((0..10_000).all(|number| !seen.insert(id(number), false)));
+            assert!(are(seen, 0..40_000, true));
+            assert!(are(seen, 50_000..90_000, false));
+            assert!((0..40_000).all(|number| !seen.insert(id(number), false)));
         }
-        assert!(are(&again, 1_000_000..1_000_009, true));
+        assert!(are(&again, 1_000_000..1_000_039, true));
         assert!(
-            are(&again, 1_000_009..1_000_010, false),
+            are(&again, 1_000_039..1_000_040, false),
             "it came after the last checkpoint began"
         );
-    }
-
-    #[test]
-    fn a_filter_errs_seldom() {
-        let mut filter = Filter::new(100_000);
-        (0..100_000).for_each(|number| filter.insert(id(number)));
-        assert!((0..100_000).all(|number| filter.may_contain(id(number))));
-        let wrong = (200_000..300_000).filter(|number| filter.may_contain(id(*number))).count();
-        assert!(wrong < 300, "{wrong} of 100,000");
     }
 }

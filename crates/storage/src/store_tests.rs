@@ -357,12 +357,13 @@ fn a_data_folder_is_for_one_process_and_one_format() {
     );
     drop(dir);
     drop(DataDir::open(&path).unwrap());
-    std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 5\n").unwrap();
+    let next = crate::FORMAT + 1;
+    std::fs::write(path.join("FORMAT"), format!("everbond data folder\nformat {next}\n")).unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::NewerFormat { found: 5, known: 4, .. }));
+    assert!(matches!(error, StorageError::NewerFormat { found, .. } if found == next));
     std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 1\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: 4, .. }));
+    assert!(matches!(error, StorageError::OlderFormat { found: 1, .. }));
     for text in ["", "something", "everbond data folder\n", "everbond data folder\nformat x\n"] {
         std::fs::write(path.join("FORMAT"), text).unwrap();
         let error = DataDir::open(&path).unwrap_err();
