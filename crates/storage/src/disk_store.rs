@@ -19,7 +19,8 @@ use model::bytes::Rows;
 
 use crate::disk::{RealDisk, yield_to_others};
 use crate::error::StorageError;
-use crate::hot::{Clean, Gone, Hot, Position};
+use crate::hot::{Clean, Hot, Position};
+use crate::remover::Remover;
 use crate::store::{Each, Store, lock};
 use crate::tree::{Tree, copy, link_or_copy};
 
@@ -32,6 +33,8 @@ const SCANNED_MOST: usize = 1024;
 /// So many hot rows at once say that there is other work for a while.
 const BUSY_ROWS: usize = 10_000;
 const BUSY_FOR: Duration = Duration::from_secs(5);
+/// How long a purge waits for readers of a file that is to go.
+const PURGE_WAIT: Duration = Duration::from_secs(10);
 
 pub struct DiskStore {
     inner: Arc<Inner>,
@@ -42,6 +45,7 @@ struct Inner {
     folder: PathBuf,
     tree: Tree,
     hot: Hot<RealDisk>,
+    remover: Arc<Remover>,
     /// What the keys of hot rows begin with.
     hot_tables: Box<[u8]>,
     /// Held by the one commit that runs; says why commits stopped, if they did.
@@ -70,7 +74,10 @@ impl DiskStore {
         let rows = folder.join("rows");
         fs::create_dir_all(&rows)
             .map_err(|e| StorageError::io(&rows.display().to_string(), "make", e))?;
-        let tree = Tree::open(folder.join("tree"), cache_bytes)?;
+        let remover = Remover::start();
+        let remover = remover.map_err(|e| StorageError::io("the store's thread", "start", e))?;
+        let remover = Arc::new(remover);
+        let tree = Tree::open(&folder, cache_bytes, remover.clone())?;
         let position = tree.get(POSITION)?.map(|bytes| {
             Position::of_bytes(&bytes).ok_or_else(|| StorageError::Store {
                 doing: "open",
@@ -82,6 +89,7 @@ impl DiskStore {
             folder,
             tree,
             hot,
+            remover,
             hot_tables: hot_tables.into(),
             commit: Mutex::new(None),
             // Whoever starts has other things to do first.
@@ -171,7 +179,7 @@ impl Store for DiskStore {
         if batch.is_empty() {
             return Ok(());
         }
-        self.inner.write(batch, Clean::Half).map(drop)
+        self.inner.write(batch, Clean::Half)
     }
 
     fn purge(&self) -> Result<(), StorageError> {
@@ -237,7 +245,7 @@ impl Inner {
         key.first().is_some_and(|table| self.hot_tables.contains(table))
     }
 
-    fn write(&self, batch: &Rows, clean: Clean) -> Result<Vec<Gone<File>>, StorageError> {
+    fn write(&self, batch: &Rows, clean: Clean) -> Result<(), StorageError> {
         // After a panic in the middle of a commit nobody knows how much of it the index has.
         let mut stopped = self.commit.lock().map_err(|_| StorageError::Poisoned {
             why: "a commit to the store ended in a panic".into(),
@@ -254,7 +262,7 @@ impl Inner {
         result
     }
 
-    fn write_both(&self, batch: &Rows, clean: Clean) -> Result<Vec<Gone<File>>, StorageError> {
+    fn write_both(&self, batch: &Rows, clean: Clean) -> Result<(), StorageError> {
         let hot = || batch.iter().filter(|(key, _)| self.is_hot(key));
         let written = self.hot.write(hot(), clean)?;
         let keys: Vec<&[u8]> = hot().map(|(key, _)| key).collect();
@@ -282,7 +290,10 @@ impl Inner {
             }
             return Err(error);
         }
-        let gone = self.hot.apply(written);
+        for gone in self.hot.apply(written) {
+            let path = self.folder.join("rows").join(gone.name());
+            self.remover.remove(path, move || gone.is_read());
+        }
         let mut work = lock(&self.work);
         if !batch.is_empty() {
             work.unpurged = true;
@@ -290,7 +301,7 @@ impl Inner {
                 work.busy = Instant::now() + BUSY_FOR;
             }
         }
-        Ok(gone)
+        Ok(())
     }
 
     /// Only the last of the files still changes. The caller holds `commit`.
@@ -317,12 +328,20 @@ impl Inner {
         }
         let last = self.hot.seal();
         while self.hot.oldest().is_some_and(|oldest| oldest <= last) {
-            let begun = Instant::now();
-            let gone = self.write(&Rows::new(), Clean::Oldest)?;
-            self.hot.let_go(&gone)?;
-            std::thread::sleep(begun.elapsed() * 2);
+            self.write(&Rows::new(), Clean::Oldest)?;
         }
-        self.tree.purge()
+        self.tree.purge()?;
+        let files = self.remover.wait(PURGE_WAIT);
+        if files > 0 {
+            return Err(StorageError::PurgeBlocked { files });
+        }
+        // What is gone must not come back after a crash.
+        for name in ["rows", "going"] {
+            let folder = self.folder.join(name);
+            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|e| StorageError::io(&folder.display().to_string(), "sync", e))?;
+        }
+        Ok(())
     }
 
     /// When there is nothing else to do, what is out of date goes, so that the disk is given back.
@@ -334,10 +353,8 @@ impl Inner {
             work = wait.unwrap_or_else(PoisonError::into_inner).0;
             while !work.stop && work.busy < Instant::now() && self.hot.is_untidy() {
                 drop(work);
-                let begun = Instant::now();
                 // An error stops the commits, and whoever commits next is told.
                 let failed = self.write(&Rows::new(), Clean::Oldest).is_err();
-                std::thread::sleep(begun.elapsed() * 2);
                 work = lock(&self.work);
                 if failed {
                     break;

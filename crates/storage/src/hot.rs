@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
@@ -38,6 +38,8 @@ const FILE_BYTES: u64 = (32 << 20) >> SHRUNK;
 const WRITE_BYTES: usize = (1 << 20) >> SHRUNK;
 /// Bytes after which a long write is synced: more at once would hold up the log's sync.
 const SYNC_BYTES: u64 = (2 << 20) >> SHRUNK;
+/// How many times as long as it worked cleaning rests after each write, if nobody waits for it.
+const RESTS: u32 = 2;
 /// So much may be out of date without anybody cleaning, beside as much as counts.
 const SLACK_BYTES: u64 = (64 << 20) >> SHRUNK;
 /// Rows with less than this between them are read at once, up to so many bytes.
@@ -50,8 +52,6 @@ const TABLE_ROW: usize = 20;
 const TAIL: usize = 24;
 /// Of a table row's length: the row says that its key is deleted.
 const DELETED: u32 = 1 << 31;
-/// How long a purge waits for reads that run to let go of a file that is gone.
-const LET_GO_WAIT: Duration = Duration::from_secs(10);
 
 /// What counts: files from `oldest` to `last`, and that one up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -375,7 +375,8 @@ impl<D: Disk> Hot<D> {
         }
     }
 
-    /// The position is durable: the rows count, and the files before it go.
+    /// The position is durable: the rows count. Gives the files that do not any more; whoever has
+    /// them takes them away, or the next opening does.
     pub fn apply(&self, written: Written<D::File>) -> Vec<Gone<D::File>> {
         let Written { position, changes, files: new, full, table } = written;
         {
@@ -415,12 +416,7 @@ impl<D: Disk> Hot<D> {
         let kept = files.split_off(&position.oldest);
         let gone = std::mem::replace(&mut *files, kept);
         drop(files);
-        let remove = |(_, file): (u32, Arc<RowFile<D::File>>)| {
-            // What cannot be removed now is removed at the next opening.
-            let _ = self.disk.remove(&file.name);
-            Gone(file)
-        };
-        gone.into_iter().map(remove).collect()
+        gone.into_values().map(Gone).collect()
     }
 
     /// The rows never counted; the next ones are written over them.
@@ -471,27 +467,20 @@ impl<D: Disk> Hot<D> {
             Ok(sum + file.file.len().map_err(|e| StorageError::io(&file.name, "measure", e))?)
         })
     }
-
-    /// Makes certain that files which are gone do not come back after a crash, and waits until
-    /// nobody reads them any more.
-    pub fn let_go(&self, gone: &[Gone<D::File>]) -> Result<(), StorageError> {
-        self.disk.sync_dir().map_err(|e| StorageError::io("the row files", "sync", e))?;
-        let begun = Instant::now();
-        loop {
-            let held = gone.iter().filter(|gone| Arc::strong_count(&gone.0) > 1).count();
-            if held == 0 {
-                return Ok(());
-            }
-            if begun.elapsed() > LET_GO_WAIT {
-                return Err(StorageError::PurgeBlocked { files: held });
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
 }
 
-/// A file that was taken away; somebody may still read it.
+/// A file that does not count any more; somebody may still read it.
 pub(crate) struct Gone<F>(Arc<RowFile<F>>);
+
+impl<F> Gone<F> {
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub fn is_read(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
 
 /// A write on its way.
 struct Appending<'a, D: Disk> {
@@ -504,6 +493,8 @@ struct Appending<'a, D: Disk> {
     buffer_at: u64,
     unsynced: u64,
     is_full: bool,
+    /// Nobody waits for it: since when it has worked without a rest.
+    unrested: Option<Instant>,
 }
 
 impl<'a, D: Disk> Appending<'a, D> {
@@ -526,6 +517,7 @@ impl<'a, D: Disk> Appending<'a, D> {
             buffer_at: position.end,
             unsynced: 0,
             is_full: end.is_full,
+            unrested: None,
         }
     }
 
@@ -537,6 +529,7 @@ impl<'a, D: Disk> Appending<'a, D> {
         if self.file.is_none() || (self.is_full && clean == Clean::Oldest) {
             self.roll()?;
         }
+        self.unrested = (clean == Clean::Oldest).then(Instant::now);
         // First, so that a row of the batch stands behind an older one of its key.
         self.clean(clean)?;
         for (key, value) in rows {
@@ -583,8 +576,12 @@ impl<'a, D: Disk> Appending<'a, D> {
         self.buffer_at += self.buffer.len() as u64;
         self.unsynced += self.buffer.len() as u64;
         self.buffer.clear();
-        if self.unsynced >= SYNC_BYTES {
+        if self.unsynced >= SYNC_BYTES || self.unrested.is_some() {
             self.sync()?;
+        }
+        if let Some(since) = self.unrested {
+            std::thread::sleep(since.elapsed() * RESTS);
+            self.unrested = Some(Instant::now());
         }
         Ok(())
     }

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::StorageError;
-use crate::hot::{Clean, Hot, Position};
+use crate::disk::Disk;
+use crate::hot::{Clean, Hot, Position, Written};
 use crate::sim_disk::{SimDisk, Survival};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -62,6 +63,14 @@ fn rows(batch: &Batch) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     batch.iter().map(|(key, value)| (&**key, value.as_deref()))
 }
 
+/// Files that do not count any more go at once.
+fn count(hot: &Hot<SimDisk>, disk: &SimDisk, written: Written<<SimDisk as Disk>::File>) {
+    for gone in hot.apply(written) {
+        // On a disk that is off it stays.
+        let _ = disk.remove(gone.name());
+    }
+}
+
 fn open(disk: &SimDisk, at: Option<Position>) -> Hot<SimDisk> {
     Hot::open(disk.clone(), at).unwrap()
 }
@@ -82,7 +91,7 @@ fn rows_are_what_was_written_last_however_files_are_cleaned() {
         }
         let position = written.position();
         assert_eq!(Position::of_bytes(&position.to_bytes()), Some(position));
-        hot.apply(written);
+        count(&hot, &disk, written);
         apply(&mut map, &batch);
         check(&hot, &map);
         most = most.max(hot.disk_bytes().unwrap());
@@ -95,7 +104,7 @@ fn rows_are_what_was_written_last_however_files_are_cleaned() {
     assert!(most < 12 * live as u64 + 240_000, "files are cleaned: {most} bytes for {live}");
     while hot.is_untidy() {
         let written = hot.write(std::iter::empty(), Clean::Oldest).unwrap();
-        hot.apply(written);
+        count(&hot, &disk, written);
     }
     check(&hot, &map);
 }
@@ -113,7 +122,7 @@ fn work(disk: &SimDisk) -> (Option<Position>, Map, Option<(Position, Map)>) {
         apply(&mut next, &batch);
         let before_apply = disk.operations();
         let off = disk.is_off();
-        hot.apply(written);
+        count(&hot, disk, written);
         // It goes off while old files are removed: the position was durable before.
         if disk.is_off() && !off && disk.operations() > before_apply {
             return (Some(position), next, None);
@@ -146,7 +155,7 @@ fn a_crash_at_every_operation_leaves_what_the_position_says() {
             // The power fails again, and this time the position is durable.
             let again = after.survivor(Survival::Synced);
             check(&open(&again, Some(next)), &map);
-            hot.apply(written);
+            count(&hot, &disk, written);
             check(&hot, &map);
         }
     }
@@ -162,7 +171,7 @@ fn a_full_disk_keeps_nothing_of_the_write_and_goes_on() {
         disk.set_capacity((round % 3 == 1).then(|| disk.used() + dice.below(3000)));
         match hot.write(rows(&batch), Clean::Half) {
             Ok(written) => {
-                hot.apply(written);
+                count(&hot, &disk, written);
                 apply(&mut map, &batch);
             }
             Err(StorageError::DiskFull { .. }) => full += 1,
@@ -181,7 +190,7 @@ fn damage_is_told_with_its_place() {
     let batch: Batch = (0..40).map(|number| (key(number), Some(value.clone()))).collect();
     let written = hot.write(rows(&batch), Clean::Half).unwrap();
     let position = written.position();
-    hot.apply(written);
+    count(&hot, &disk, written);
     disk.corrupt("rows-00000000", |bytes| bytes[100] ^= 1);
     let told = hot.get(&key(0)).unwrap_err().to_string();
     assert!(told.contains("rows-00000000 is damaged at byte 0"), "{told}");

@@ -10,6 +10,8 @@ mod hot;
 mod log;
 mod purge;
 mod reader;
+mod remover;
+mod rests;
 mod scrub;
 mod segment;
 mod store;

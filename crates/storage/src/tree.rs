@@ -11,6 +11,8 @@
 //! wipes, purge once.
 
 use crate::error::StorageError;
+use crate::remover::Remover;
+use crate::rests::{Pace, Rests};
 use crate::store::{Each, bounds, lock};
 use lsm_tree::config::{CompressionPolicy, PinningPolicy, RestartIntervalPolicy};
 use lsm_tree::{
@@ -36,6 +38,10 @@ const BATCHES_MERGED: u8 = 64;
 const MERGE_WAIT: Duration = Duration::from_secs(5);
 /// A table is synced as a whole when it is written, and the log's sync waits for as long.
 const TABLE_BYTES: u64 = 8 << 20;
+/// The same in a purge, which goes on while nothing else may wait.
+const PURGED_TABLE_BYTES: u64 = 2 << 20;
+/// From so many unmerged batches on, merging takes no rests.
+const BATCHES_HURRY: usize = 96;
 /// How long a purge waits for running reads to let go of old files.
 const PURGE_WAIT: Duration = Duration::from_secs(10);
 
@@ -50,7 +56,12 @@ pub(crate) struct Tree {
 struct Inner {
     tree: AnyTree,
     folder: PathBuf,
+    /// Files that were merged into others get a name here as well, so that the crate's removing
+    /// them gives no block back, and wait for the remover.
+    going: PathBuf,
     numbers: SequenceNumberCounter,
+    rests: Arc<Rests>,
+    remover: Arc<Remover>,
     /// Held by whoever merges or removes tables. Taken before `commit`, never after.
     merging: Mutex<()>,
     /// Held by the one commit that runs; says why commits stopped, if they did.
@@ -70,10 +81,21 @@ struct Work {
 }
 
 impl Tree {
-    /// Opens the store in this folder or makes a new one. `cache_bytes` are for blocks read.
-    pub fn open(folder: impl AsRef<Path>, cache_bytes: u64) -> Result<Tree, StorageError> {
-        let folder = folder.as_ref().to_path_buf();
+    /// Opens the store's tree or makes a new one. `cache_bytes` are for blocks read.
+    pub fn open(
+        store: &Path,
+        cache_bytes: u64,
+        remover: Arc<Remover>,
+    ) -> Result<Tree, StorageError> {
+        let (folder, going) = (store.join("tree"), store.join("going"));
+        // What a stop left.
+        let emptied = match fs::remove_dir_all(&going) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => fs::create_dir_all(&going),
+        };
+        emptied.map_err(|e| StorageError::io(&going.display().to_string(), "empty", e))?;
         let numbers = SequenceNumberCounter::default();
+        let rests = Arc::new(Rests::default());
         let tree = Config::new(&folder, numbers.clone(), SequenceNumberCounter::default())
             .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
             .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
@@ -82,6 +104,7 @@ impl Tree {
             // file, and each is so large that reading it again costs more than all else.
             .filter_block_pinning_policy(PinningPolicy::all(true))
             .index_block_pinning_policy(PinningPolicy::all(true))
+            .with_compaction_filter_factory(Some(rests.clone()))
             .open()
             .map_err(|e| error(&folder, "open", e))?;
         numbers.fetch_max(tree.get_highest_persisted_seqno().unwrap_or(0) + 1);
@@ -90,6 +113,9 @@ impl Tree {
             tree,
             folder,
             numbers,
+            rests,
+            remover,
+            going,
             commit: Mutex::new(None),
             merging: Mutex::new(()),
             work: Mutex::new(Work { unpurged, ..Work::default() }),
@@ -147,6 +173,7 @@ pub(crate) fn copy(from: &Path, into: &Path) -> io::Result<()> {
 impl Drop for Tree {
     fn drop(&mut self) {
         lock(&self.inner.work).stop = true;
+        self.inner.rests.set(Pace::Hurry);
         self.inner.wake.notify_all();
         if let Some(merger) = self.merger.take() {
             // A panic there was printed; there is nobody here to hand it to.
@@ -257,6 +284,9 @@ impl Inner {
             .try_for_each(|done: lsm_tree::Result<()>| done)
             .and_then(|()| self.tree.register_tables(&tables, None, None, &[], ALL_OLDER));
         registered.map_err(|e| error(&self.folder, "commit", e))?;
+        if self.tree.l0_run_count() > BATCHES_HURRY {
+            self.rests.set(Pace::Hurry);
+        }
         let mut work = lock(&self.work);
         (work.pending, work.unpurged) = (true, true);
         self.wake.notify_all();
@@ -305,7 +335,10 @@ impl Inner {
         loop {
             let merging = lock(&self.merging);
             let (before, first_table) = (shape(), self.tree.next_table_id());
-            if let Err(e) = self.tree.compact(strategy.clone(), ALL_OLDER) {
+            let hurry = self.tree.l0_run_count() > BATCHES_HURRY || lock(&self.work).stop;
+            self.rests.set(if hurry { Pace::Hurry } else { Pace::Merge });
+            let merged = self.letting_go(|| self.tree.compact(strategy.clone(), ALL_OLDER));
+            if let Err(e) = merged {
                 drop(merging);
                 self.sweep(first_table);
                 return Err(error(&self.folder, "merge", e));
@@ -370,7 +403,9 @@ impl Inner {
     fn purge_files(&self, old: &BTreeSet<u64>) -> Result<(), StorageError> {
         let failed = |e| StorageError::io(&self.name(), "purge", e);
         if self.tree.table_count() > 0 {
-            let merged = self.tree.major_compact(TABLE_BYTES, ALL_OLDER);
+            self.rests.set(Pace::Purge);
+            let major = || self.tree.major_compact(PURGED_TABLE_BYTES, ALL_OLDER);
+            let merged = self.letting_go(major);
             merged.map_err(|e| error(&self.folder, "purge", e))?;
         }
         let begin = Instant::now();
@@ -386,6 +421,23 @@ impl Inner {
             std::thread::sleep(Duration::from_millis(2));
         }
         File::open(self.tables()).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
+    /// Merges, and gives the files that are merged into others to the remover.
+    fn letting_go<T>(&self, merge: impl FnOnce() -> T) -> T {
+        // While somebody holds it, its files stay.
+        let before = self.tree.current_version();
+        let merged = merge();
+        let live = self.live_tables();
+        for table in before.iter_tables().filter(|table| !live.contains(&table.id())) {
+            let (name, id) = (self.tables().join(table.id().to_string()), table.id());
+            let going = self.going.join(id.to_string());
+            // Without a second name it goes with the crate's, all at once.
+            if fs::hard_link(&name, &going).is_ok() {
+                self.remover.remove(going, move || name.exists());
+            }
+        }
+        merged
     }
 }
 
