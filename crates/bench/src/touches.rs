@@ -40,6 +40,26 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
     ("product.fixed", "Product Fixed", r#""after_s":120"#, r#""error":"""#),
 ];
 
+/// What people and machines write beside the figures: each of a batch's touches has another piece.
+const NOTES: &str = "\
+Loaded forty sheets of recycled paper and the rear tray pulled two at once. Kids drew a poster for \
+school, margins looked fine after choosing borderless. Replaced cyan, magenta is next according to \
+the panel. Scanned grandma's recipe book, sixty pages, feeder got stuck twice around page thirty. \
+Firmware asked for a restart during lunch; queue resumed by itself. Switched from envelope size C5 \
+to DL and forgot to move the guide, so every address sat too low. Humidity in the basement makes \
+thick cards curl. Photo of the lake came out greenish until somebody picked the glossy preset. Our \
+bookkeeper prints invoices each Friday, duplex saves about half a box per month. Quiet mode after \
+nine, please, the baby sleeps next door. Cleaned both rollers with a damp cloth as shown in chapter \
+four. Error light blinked amber, opened the flap, took out a torn corner, closed it, carried on. \
+Label roll ends at roughly eight hundred pieces, reorder sent to purchasing. Tried the phone's \
+shortcut instead of the laptop and it found the queue straight away. Toner smell went away once the \
+window was open. Neighbour borrowed it for wedding invitations on cream stock, no jam whatsoever. \
+Calibration sheet looked sharper than last spring, colours still a touch cold in the shadows. Power \
+cut at half past six, job number seventeen was lost and had to be sent again from the archive. \
+Maintenance box reports eleven percent, ordered two. Guest network cannot reach it, by design. ";
+/// From one touch's piece to the next one's.
+const NOTES_STEP: usize = 97;
+
 /// Where the digits stand in the body.
 struct Places {
     id: usize,
@@ -67,9 +87,10 @@ impl Batch {
         let items: Vec<String> = (0..BATCH as usize)
             .map(|at| {
                 let kind = &KINDS[at % KINDS.len()];
+                let note = &NOTES[at * NOTES_STEP % (NOTES.len() - TOUCH_BYTES)..];
                 match shape {
-                    Shape::Native => native(kind, &time),
-                    Shape::Segment => segment(kind, &time),
+                    Shape::Native => native(kind, &time, note),
+                    Shape::Segment => segment(kind, &time, note),
                 }
             })
             .collect();
@@ -107,24 +128,27 @@ fn digits(place: &mut [u8], mut number: u64) {
     }
 }
 
-fn native((kind, _, properties, state): &(&str, &str, &str, &str), time: &str) -> String {
+fn native(
+    (kind, _, properties, state): &(&str, &str, &str, &str),
+    time: &str,
+    note: &str,
+) -> String {
     let begin = format!(
         r#"{{"kind":"{kind}","id":"{ID}","time":"{time}","aliases":{{"user":"u{PERSON}"}},"products":["/01/{GTIN}/21/S{UNIT}"],"channel":"device","state":{{{state}}},"properties":{{{properties},"note":""#
     );
-    padded(begin, "\"}}")
+    padded(begin, note, "\"}}")
 }
 
-fn segment((_, event, properties, _): &(&str, &str, &str, &str), time: &str) -> String {
+fn segment((_, event, properties, _): &(&str, &str, &str, &str), time: &str, note: &str) -> String {
     let begin = format!(
         r#"{{"type":"track","messageId":"{ID}","userId":"u{PERSON}","event":"{event}","timestamp":"{time}","properties":{{"gtin":"{GTIN}","serial":"S{UNIT}",{properties},"note":""#
     );
-    padded(begin, "\"}}")
+    padded(begin, note, "\"}}")
 }
 
-fn padded(begin: String, end: &str) -> String {
+fn padded(begin: String, note: &str, end: &str) -> String {
     let fill = TOUCH_BYTES.saturating_sub(begin.len() + end.len());
-    let words = "the paper came out a little warm and straight ".repeat(8);
-    format!("{begin}{}{end}", &words[..fill.min(words.len())])
+    format!("{begin}{}{end}", &note[..fill])
 }
 
 #[cfg(test)]

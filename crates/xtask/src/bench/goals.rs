@@ -187,14 +187,14 @@ pub const LINES: &[Line] = &[
     line(
         "touches/s with ten times as many people",
         ("growth_10.per_second", PerSecond),
-        ("with the fewer", "growth_1.per_second"),
+        ("with the fewer", "growth_1_both.per_second"),
         NONE,
         &[Share(0.5)],
     ),
     line(
         "processor time a touch, late",
         ("growth_1_late.cpu_us", Us),
-        ("early", "growth_1.cpu_us"),
+        ("early, before and after", "growth_1_both.cpu_us"),
         NONE,
         &[Times(1.2)],
     ),

@@ -35,7 +35,7 @@ pub fn fold(bench: &mut Bench) -> Result<(), Trouble> {
 }
 
 /// The allocator gives back what is free within so long.
-const GIVEN_BACK: Duration = Duration::from_secs(20);
+const GIVEN_BACK: Duration = Duration::from_secs(80);
 
 /// What persons add to a server that had none: with bonds to models, and to units.
 pub fn memory(bench: &mut Bench) -> Result<(), Trouble> {
@@ -88,7 +88,10 @@ pub fn streams(bench: &mut Bench) -> Result<(), Trouble> {
 pub fn growth(bench: &mut Bench) -> Result<(), Trouble> {
     let (people, next_id) = (bench.people, bench.next_id);
     let mut measured = Ok(());
-    for (name, times, touches) in [("growth_1", 1, TOUCHES_EACH), ("growth_10", 10, 0)] {
+    // The machine's mood changes within a quarter of an hour, so the few are measured before and
+    // after the many.
+    let rows = [("growth_1", 1, TOUCHES_EACH), ("growth_1_again", 1, 0), ("growth_10", 10, 0)];
+    for (name, times, touches) in rows {
         bench.people = people * times;
         measured = grown(bench, name, touches);
         if measured.is_err() {
@@ -97,7 +100,13 @@ pub fn growth(bench: &mut Bench) -> Result<(), Trouble> {
     }
     bench.people = people;
     bench.next_id = next_id;
-    measured
+    measured?;
+    for name in ["cpu_us", "per_second"] {
+        let [before, again] = ["growth_1", "growth_1_again"].map(|row| format!("{row}.{name}"));
+        let mean = (bench.figures.need(&before)? + bench.figures.need(&again)?) / 2.0;
+        bench.figures.set(&format!("growth_1_both.{name}"), mean);
+    }
+    Ok(())
 }
 
 const TOUCHES_EACH: u64 = 100;
