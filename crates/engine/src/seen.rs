@@ -4,8 +4,8 @@
 //! *generation*: sorted, coded in some 45 bits each (Rice's code of the differences), in the store;
 //! in memory stay 16 bits an id (`prints`) that say 'certainly not' to all but few new messages.
 //! Two generations' prints become those of both, up to sixteen generations. So a new message costs
-//! nearly the same however many were counted before: one look for each 67 million of them, and up
-//! to four for the rest; whoever asks for many at once waits for many of those looks at a time.
+//! nearly the same however many were counted before: one look for each 67 million of them, and a
+//! few for the rest; whoever asks for many at once waits for many of those looks at a time.
 //!
 //! Kept true: what was inserted is contained; nothing else is.
 
@@ -33,7 +33,7 @@ const ROW_BITS: u32 = 16;
 /// Ids of the newest generation in one row, until it is sealed.
 const LOOSE_IDS: usize = 4096;
 /// Buckets of prints in one row.
-const PRINTS_ROW: usize = 2048;
+const PRINTS_ROW: usize = if cfg!(test) { 32 } else { 2048 };
 /// So many generations have their prints together at most: more would leave too few bits of each.
 const TOGETHER: usize = 16;
 /// Buckets of two prints that are joined in one step: some twenty microseconds.
@@ -74,7 +74,8 @@ struct Sealing {
     generation: u32,
     next: usize,
     prints: Prints,
-    written: bool,
+    /// Rows of prints that are written.
+    rows: usize,
 }
 
 impl Ids {
@@ -146,6 +147,7 @@ impl Seen {
             prints.read(PRINTS_ROW.min(prints.buckets()), value);
             ControlFlow::Continue(())
         });
+        self.sealed.iter_mut().for_each(Prints::end);
         self.generation = self.sealed.last().map_or(0, |last| last.generations()[0] + 1);
         // Part by part, so that one part's table is near while it grows.
         let mut parts: Vec<Vec<u64>> = vec![Vec::new(); PARTS];
@@ -244,7 +246,7 @@ impl Seen {
         let generation = self.generation;
         self.generation += 1;
         let prints = Prints::new(generation, self.most);
-        self.sealing = Some(Sealing { ids, generation, next: 0, prints, written: false });
+        self.sealing = Some(Sealing { ids, generation, next: 0, prints, rows: 0 });
     }
 
     /// Gives about `max` more ids; true when there are none left.
@@ -264,7 +266,7 @@ impl Seen {
 
     pub fn checkpoint_done(&mut self) {
         self.flushing.clear();
-        if let Some(sealing) = self.sealing.take_if(|sealing| sealing.written) {
+        if let Some(sealing) = self.sealing.take_if(|sealing| sealing.is_written()) {
             self.sealed.push(sealing.prints);
         }
     }
@@ -276,7 +278,9 @@ impl Seen {
             self.joining = self.pair();
         }
         let Some((one, other, mut joining)) = self.joining.take() else { return };
-        if !joining.step(&self.sealed[one], &self.sealed[other], JOINED) {
+        // After a start there are many.
+        let buckets = JOINED << (self.sealed.len() / 8).min(4);
+        if !joining.step(&self.sealed[one], &self.sealed[other], buckets) {
             self.joining = Some((one, other, joining));
             return;
         }
@@ -285,9 +289,12 @@ impl Seen {
     }
 
     fn pair(&self) -> Option<(usize, usize, Joining)> {
-        (1..self.sealed.len()).rev().find_map(|other| {
-            let joining = Joining::of(&self.sealed[other - 1], &self.sealed[other], TOGETHER)?;
-            Some((other - 1, other, joining))
+        let mut pairs = (1..self.sealed.len())
+            .rev()
+            .flat_map(|other| (0..other).rev().map(move |one| (one, other)));
+        pairs.find_map(|(one, other)| {
+            let joining = Joining::of(&self.sealed[one], &self.sealed[other], TOGETHER)?;
+            Some((one, other, joining))
         })
     }
 
@@ -325,17 +332,24 @@ impl Sealing {
             }
             self.next += 1;
         }
-        if self.next == PARTS && !self.written {
-            self.prints.end();
-            let buckets = self.prints.buckets();
-            for (number, from) in (0..buckets).step_by(PRINTS_ROW).enumerate() {
-                let key = row(PRINTS, self.generation, number as u32);
-                let some = from..buckets.min(from + PRINTS_ROW);
-                rows.put_with(|out| out.raw(&key), |out| self.prints.write(some, out));
+        if given > 0 || self.next < PARTS {
+            if self.next == PARTS {
+                self.prints.end();
             }
-            self.written = true;
+            return false;
         }
-        self.written
+        if !self.is_written() {
+            let (from, buckets) = (self.rows * PRINTS_ROW, self.prints.buckets());
+            let some = from..buckets.min(from + PRINTS_ROW);
+            let key = row(PRINTS, self.generation, self.rows as u32);
+            rows.put_with(|out| out.raw(&key), |out| self.prints.write(some, out));
+            self.rows += 1;
+        }
+        self.is_written()
+    }
+
+    fn is_written(&self) -> bool {
+        self.rows == self.prints.buckets().div_ceil(PRINTS_ROW)
     }
 
     /// Those of the next part.

@@ -113,7 +113,7 @@ impl DiskStore {
     /// Puts a copy of the store as it is now into a new folder, by hard links where the file system
     /// can. Commits wait meanwhile, reads do not.
     pub fn backup(&self, into: &Path) -> Result<(), StorageError> {
-        let _no_commit = lock(&self.inner.commit);
+        let _no_commit = self.inner.hot.waiting(|| lock(&self.inner.commit));
         self.inner.tree.backup(&into.join("tree"))?;
         let rows = into.join("rows");
         self.inner
@@ -247,7 +247,11 @@ impl Inner {
 
     fn write(&self, batch: &Rows, clean: Clean) -> Result<(), StorageError> {
         // After a panic in the middle of a commit nobody knows how much of it the index has.
-        let mut stopped = self.commit.lock().map_err(|_| StorageError::Poisoned {
+        let stopped = match clean {
+            Clean::Half => self.hot.waiting(|| self.commit.lock()),
+            Clean::Oldest => self.commit.lock(),
+        };
+        let mut stopped = stopped.map_err(|_| StorageError::Poisoned {
             why: "a commit to the store ended in a panic".into(),
         })?;
         if let Some(why) = &*stopped {
@@ -329,6 +333,7 @@ impl Inner {
         let last = self.hot.seal();
         while self.hot.oldest().is_some_and(|oldest| oldest <= last) {
             self.write(&Rows::new(), Clean::Oldest)?;
+            self.let_others();
         }
         self.tree.purge()?;
         let files = self.remover.wait(PURGE_WAIT);
@@ -344,6 +349,14 @@ impl Inner {
         Ok(())
     }
 
+    /// The lock is not fair: whoever waited for it comes first.
+    fn let_others(&self) {
+        let begun = Instant::now();
+        while self.hot.is_waited_for() && begun.elapsed() < BUSY_FOR {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// When there is nothing else to do, what is out of date goes, so that the disk is given back.
     fn tidy_forever(&self) {
         yield_to_others();
@@ -355,6 +368,7 @@ impl Inner {
                 drop(work);
                 // An error stops the commits, and whoever commits next is told.
                 let failed = self.write(&Rows::new(), Clean::Oldest).is_err();
+                self.let_others();
                 work = lock(&self.work);
                 if failed {
                     break;

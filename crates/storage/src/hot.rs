@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -206,6 +206,8 @@ pub(crate) struct Hot<D: Disk> {
     index: Vec<RwLock<HashTable<Entry>>>,
     files: RwLock<BTreeMap<u32, Arc<RowFile<D::File>>>>,
     end: Mutex<End>,
+    /// How many wait until a write is done: as long as there are any, it does not rest.
+    waiting: AtomicU32,
 }
 
 /// Where the next row goes.
@@ -294,7 +296,14 @@ impl<D: Disk> Hot<D> {
         // Before the first file there is nothing that could take a row.
         let is_full = at.is_none();
         let end = Mutex::new(End { position, table, is_full });
-        Ok(Hot { disk, seed: position.seed, index, files: RwLock::new(files), end })
+        Ok(Hot {
+            disk,
+            seed: position.seed,
+            index,
+            files: RwLock::new(files),
+            end,
+            waiting: AtomicU32::new(0),
+        })
     }
 
     fn id(&self, key: &[u8]) -> Id {
@@ -425,6 +434,19 @@ impl<D: Disk> Hot<D> {
             // What cannot be removed now is removed before its number is used, or at the opening.
             let _ = self.disk.remove(&file.name);
         }
+    }
+
+    /// Whether somebody waits until a write is done.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// While `other` waits for the write that runs.
+    pub fn waiting<T>(&self, other: impl FnOnce() -> T) -> T {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let done = other();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        done
     }
 
     /// The next row goes to a new file. Gives the number of this one.
@@ -580,7 +602,9 @@ impl<'a, D: Disk> Appending<'a, D> {
             self.sync()?;
         }
         if let Some(since) = self.unrested {
-            std::thread::sleep(since.elapsed() * RESTS);
+            if !self.hot.is_waited_for() {
+                std::thread::sleep(since.elapsed() * RESTS);
+            }
             self.unrested = Some(Instant::now());
         }
         Ok(())

@@ -6,7 +6,7 @@
 //! Kept true: nobody reads a file that is cut, and no other name leads to it, as one in a backup
 //! would.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,7 @@ const PIECE_BYTES: u64 = 1 << 20;
 const REST: Duration = Duration::from_millis(5);
 /// With so many files waiting there is no rest between two pieces.
 const FILES_HURRY: usize = 16;
-/// How often somebody looks whether a file is still read.
+/// How often somebody looks whether a file is still read, or can be removed by now.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(crate) struct Remover {
@@ -38,13 +38,16 @@ struct Inner {
 
 #[derive(Default)]
 struct Work {
-    waiting: VecDeque<Gone>,
-    /// One that was taken from those that wait, and is not gone yet.
-    cutting: bool,
+    /// Those that the thread does not have yet.
+    new: Vec<Gone>,
+    /// The numbers of all that are not gone yet, in the order in which they came.
+    left: BTreeSet<u64>,
+    next: u64,
     stop: bool,
 }
 
 struct Gone {
+    number: u64,
     path: PathBuf,
     is_read: Box<dyn Fn() -> bool + Send>,
 }
@@ -60,17 +63,22 @@ impl Remover {
 
     /// Removes the file once nobody reads it; nobody may begin to.
     pub fn remove(&self, path: PathBuf, is_read: impl Fn() -> bool + Send + 'static) {
-        lock(&self.inner.work).waiting.push_back(Gone { path, is_read: Box::new(is_read) });
+        let mut work = lock(&self.inner.work);
+        let number = work.next;
+        work.next += 1;
+        work.left.insert(number);
+        work.new.push(Gone { number, path, is_read: Box::new(is_read) });
         self.inner.changed.notify_all();
     }
 
-    /// Waits until all are gone, as long as some go. Gives the number of those that are left.
+    /// Waits until all are gone that were to go before, as long as some go. Gives the number of
+    /// those that are left.
     pub fn wait(&self, at_most: Duration) -> usize {
         let mut since = Instant::now();
         let mut work = lock(&self.inner.work);
-        let mut before = usize::MAX;
+        let (upto, mut before) = (work.next, usize::MAX);
         loop {
-            let left = work.waiting.len() + usize::from(work.cutting);
+            let left = work.left.range(..upto).count();
             if left < before {
                 (before, since) = (left, Instant::now());
             }
@@ -95,51 +103,72 @@ impl Drop for Remover {
 }
 
 impl Inner {
+    /// Until the end; files that somebody reads then, or that cannot be removed, stay until the
+    /// next opening.
     fn run(&self) {
         yield_to_others();
-        while let Some(gone) = self.next() {
-            // What cannot be removed now is removed at the next opening.
-            let _ = remove(&gone.path, || self.is_hurried());
-            drop(gone);
-            lock(&self.work).cutting = false;
-            self.changed.notify_all();
-        }
-    }
-
-    /// Somebody waits for the space, or for the end.
-    fn is_hurried(&self) -> bool {
-        let work = lock(&self.work);
-        work.stop || work.waiting.len() >= FILES_HURRY
-    }
-
-    /// The next file that nobody reads. None at the end: files that somebody reads stay then.
-    fn next(&self) -> Option<Gone> {
-        let mut work = lock(&self.work);
+        let mut waiting: Vec<Gone> = Vec::new();
         loop {
-            if let Some(at) = work.waiting.iter().position(|gone| !(gone.is_read)()) {
-                work.cutting = true;
-                return work.waiting.remove(at);
+            let stop = {
+                let mut work = lock(&self.work);
+                waiting.append(&mut work.new);
+                work.stop
+            };
+            waiting.retain(|gone| {
+                if (gone.is_read)() || remove(&gone.path, |_| self.rest()).is_err() {
+                    return true;
+                }
+                lock(&self.work).left.remove(&gone.number);
+                self.changed.notify_all();
+                false
+            });
+            if stop {
+                return;
             }
-            if work.stop {
-                return None;
+            let work = lock(&self.work);
+            // After a failure or while somebody reads, it is tried again after a while.
+            if !work.new.is_empty() || work.stop {
+                continue;
             }
-            let wait = if work.waiting.is_empty() { Duration::MAX } else { LOOK_EVERY };
-            let wait = self.changed.wait_timeout(work, wait);
-            work = wait.unwrap_or_else(PoisonError::into_inner).0;
+            if waiting.is_empty() {
+                drop(self.changed.wait(work));
+            } else {
+                drop(self.changed.wait_timeout(work, LOOK_EVERY));
+            }
         }
+    }
+
+    /// Between two pieces. False: there is no time for more of them.
+    fn rest(&self) -> bool {
+        let (stop, hurry) = {
+            let work = lock(&self.work);
+            (work.stop, work.left.len() >= FILES_HURRY)
+        };
+        if !stop && !hurry {
+            std::thread::sleep(REST);
+        }
+        !stop
     }
 }
 
-fn remove(path: &Path, is_hurried: impl Fn() -> bool) -> io::Result<()> {
-    let file = File::options().write(true).open(path)?;
-    let found = file.metadata()?;
-    let mut left = if found.nlink() == 1 { found.len() } else { 0 };
-    while left > PIECE_BYTES && !is_hurried() {
-        left -= PIECE_BYTES;
-        file.set_len(left)?;
-        std::thread::sleep(REST);
+/// Cuts the file by a piece as long as `go_on` says so of what is left, and removes the rest.
+fn remove(path: &Path, mut go_on: impl FnMut(u64) -> bool) -> io::Result<()> {
+    if let Ok(file) = File::options().write(true).open(path)
+        && let Ok(found) = file.metadata()
+        && found.nlink() == 1
+    {
+        let mut left = found.len();
+        while left > PIECE_BYTES {
+            left -= PIECE_BYTES;
+            if file.set_len(left).is_err() || !go_on(left) {
+                break;
+            }
+        }
     }
-    fs::remove_file(path)
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +206,33 @@ mod tests {
         reading.store(false, Ordering::Relaxed);
         assert_eq!(remover.wait(Duration::from_secs(30)), 0);
         assert!(!read.exists());
+    }
+
+    #[test]
+    fn a_file_is_cut_by_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), "long");
+        let mut lens = Vec::new();
+        remove(&path, |left| {
+            assert_eq!(fs::metadata(&path).unwrap().len(), left);
+            lens.push(left);
+            true
+        })
+        .unwrap();
+        assert_eq!(lens, [PIECE_BYTES * 2 + 5, PIECE_BYTES + 5, 5]);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_removed_counts_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a folder");
+        fs::create_dir(&path).unwrap();
+        let remover = Remover::start().unwrap();
+        remover.remove(path.clone(), || false);
+        assert_eq!(remover.wait(Duration::from_millis(100)), 1);
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(remover.wait(Duration::from_secs(30)), 0);
     }
 
     #[test]

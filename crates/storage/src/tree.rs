@@ -34,6 +34,9 @@ const BATCHES_UNMERGED_MAX: usize = 128;
 /// So many batches are merged with what there is: the more at once, the less often all of it is
 /// written anew, and the more files a search looks into.
 const BATCHES_MERGED: u8 = 64;
+/// With more, a commit is refused as on a full disk, which is nearly always why nothing was merged:
+/// the manifest has one byte for their number.
+const BATCHES_MOST: usize = 240;
 /// How long one commit waits at most: a purge may keep the merging from running for long.
 const MERGE_WAIT: Duration = Duration::from_secs(5);
 /// A table is synced as a whole when it is written, and the log's sync waits for as long.
@@ -91,7 +94,7 @@ impl Tree {
         // What a stop left.
         let emptied = match fs::remove_dir_all(&going) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => fs::create_dir_all(&going),
+            _ => fs::create_dir_all(&going).and_then(|()| File::open(store)?.sync_all()),
         };
         emptied.map_err(|e| StorageError::io(&going.display().to_string(), "empty", e))?;
         let numbers = SequenceNumberCounter::default();
@@ -172,8 +175,11 @@ pub(crate) fn copy(from: &Path, into: &Path) -> io::Result<()> {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        lock(&self.inner.work).stop = true;
-        self.inner.rests.set(Pace::Hurry);
+        {
+            let mut work = lock(&self.inner.work);
+            work.stop = true;
+            self.inner.rests.set(Pace::Hurry);
+        }
         self.inner.wake.notify_all();
         if let Some(merger) = self.merger.take() {
             // A panic there was printed; there is nobody here to hand it to.
@@ -214,6 +220,9 @@ impl Tree {
             return Ok(());
         }
         inner.wait_for_merging();
+        if inner.tree.l0_run_count() > BATCHES_MOST {
+            return Err(StorageError::DiskFull { file: inner.name() });
+        }
         let mut stopped = lock(&inner.commit);
         if let Some(why) = &*stopped {
             return Err(StorageError::Poisoned { why: why.clone() });
@@ -335,8 +344,11 @@ impl Inner {
         loop {
             let merging = lock(&self.merging);
             let (before, first_table) = (shape(), self.tree.next_table_id());
-            let hurry = self.tree.l0_run_count() > BATCHES_HURRY || lock(&self.work).stop;
-            self.rests.set(if hurry { Pace::Hurry } else { Pace::Merge });
+            {
+                let work = lock(&self.work);
+                let hurry = work.stop || self.tree.l0_run_count() > BATCHES_HURRY;
+                self.rests.set(if hurry { Pace::Hurry } else { Pace::Merge });
+            }
             let merged = self.letting_go(|| self.tree.compact(strategy.clone(), ALL_OLDER));
             if let Err(e) = merged {
                 drop(merging);

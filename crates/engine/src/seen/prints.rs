@@ -31,7 +31,8 @@ impl Prints {
     /// Of one generation of about so many ids, which come next and in order.
     pub fn new(generation: u32, ids: usize) -> Prints {
         let bits = (ids / BUCKET).max(2).ilog2();
-        Prints::with_room(bits, 0, vec![generation], ids)
+        // A checkpoint comes when there are some more.
+        Prints::with_room(bits, 0, vec![generation], ids + ids / 16)
     }
 
     fn with_room(bits: u32, tag_bits: u32, generations: Vec<u32>, ids: usize) -> Prints {
@@ -74,6 +75,7 @@ impl Prints {
 
     pub fn end(&mut self) {
         self.close(self.buckets());
+        self.prints.shrink_to_fit();
     }
 
     /// Where the id's print would be. Asked for many ids first, then looked at, the processor waits
