@@ -22,7 +22,7 @@ use crate::error::StorageError;
 use crate::hot::{Clean, Hot, Position};
 use crate::remover::Remover;
 use crate::store::{Each, Store, lock};
-use crate::tree::{Tree, copy, link_or_copy};
+use crate::tree::{PURGE_WAIT, Tree, copy, link_or_copy};
 
 /// Where the tree has the position of the hot files. Nobody else's key.
 const POSITION: &[u8] = b"\0hot";
@@ -33,8 +33,6 @@ const SCANNED_MOST: usize = 1024;
 /// So many hot rows at once say that there is other work for a while.
 const BUSY_ROWS: usize = 10_000;
 const BUSY_FOR: Duration = Duration::from_secs(5);
-/// How long a purge waits for readers of a file that is to go.
-const PURGE_WAIT: Duration = Duration::from_secs(10);
 
 pub struct DiskStore {
     inner: Arc<Inner>,
@@ -332,8 +330,7 @@ impl Inner {
         }
         let last = self.hot.seal();
         while self.hot.oldest().is_some_and(|oldest| oldest <= last) {
-            self.write(&Rows::new(), Clean::Oldest)?;
-            self.let_others();
+            self.clean_oldest()?;
         }
         self.tree.purge()?;
         let files = self.remover.wait(PURGE_WAIT);
@@ -349,12 +346,15 @@ impl Inner {
         Ok(())
     }
 
-    /// The lock is not fair: whoever waited for it comes first.
-    fn let_others(&self) {
+    /// The oldest file goes. The lock is not fair, so whoever waited for it meanwhile comes before
+    /// the caller's next.
+    fn clean_oldest(&self) -> Result<(), StorageError> {
+        let cleaned = self.write(&Rows::new(), Clean::Oldest);
         let begun = Instant::now();
         while self.hot.is_waited_for() && begun.elapsed() < BUSY_FOR {
             std::thread::sleep(Duration::from_millis(1));
         }
+        cleaned
     }
 
     /// When there is nothing else to do, what is out of date goes, so that the disk is given back.
@@ -367,8 +367,7 @@ impl Inner {
             while !work.stop && work.busy < Instant::now() && self.hot.is_untidy() {
                 drop(work);
                 // An error stops the commits, and whoever commits next is told.
-                let failed = self.write(&Rows::new(), Clean::Oldest).is_err();
-                self.let_others();
+                let failed = self.clean_oldest().is_err();
                 work = lock(&self.work);
                 if failed {
                     break;

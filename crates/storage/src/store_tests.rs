@@ -194,6 +194,17 @@ fn a_purge_leaves_no_trace_of_deleted_and_overwritten_data_in_any_file() {
 }
 
 #[test]
+fn what_was_being_taken_away_at_a_stop_is_gone_after_the_next_opening() {
+    let folder = folder();
+    on_disk(folder.path()).commit(&put(&[("a", "1")])).unwrap();
+    std::fs::write(folder.path().join("going/7"), PERSON).unwrap();
+    assert!(traces(folder.path()) > 0, "the search must find what is there");
+    let store = on_disk(folder.path());
+    assert_eq!(traces(folder.path()), 0);
+    assert_eq!(listed(&store, "a", "", false), "a=1 ");
+}
+
+#[test]
 fn reads_go_on_during_commits_and_purges_and_see_whole_batches() {
     let folder = folder();
     let store = on_disk(folder.path());
@@ -360,10 +371,11 @@ fn a_data_folder_is_for_one_process_and_one_format() {
     let next = crate::FORMAT + 1;
     std::fs::write(path.join("FORMAT"), format!("everbond data folder\nformat {next}\n")).unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::NewerFormat { found, .. } if found == next));
+    let StorageError::NewerFormat { found, known, .. } = error else { panic!("{error}") };
+    assert_eq!((found, known), (next, crate::FORMAT));
     std::fs::write(path.join("FORMAT"), "everbond data folder\nformat 1\n").unwrap();
     let error = DataDir::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::OlderFormat { found: 1, .. }));
+    assert!(matches!(error, StorageError::OlderFormat { found: 1, known: crate::FORMAT, .. }));
     for text in ["", "something", "everbond data folder\n", "everbond data folder\nformat x\n"] {
         std::fs::write(path.join("FORMAT"), text).unwrap();
         let error = DataDir::open(&path).unwrap_err();

@@ -7,8 +7,8 @@
 //!
 //! Nothing is compressed and keys are stored whole, so that a search through the files for an
 //! identifier is an honest audit of a wipe. What a purge costs: it rewrites every table (measured:
-//! 290 MB/s), because the crate's interface for choosing tables is closed to other crates. Gather
-//! wipes, purge once.
+//! 290 MB/s, and it rests for twice as long), because the crate's interface for choosing tables is
+//! closed to other crates. Gather wipes, purge once.
 
 use crate::error::StorageError;
 use crate::remover::Remover;
@@ -46,7 +46,7 @@ const PURGED_TABLE_BYTES: u64 = 2 << 20;
 /// From so many unmerged batches on, merging takes no rests.
 const BATCHES_HURRY: usize = 96;
 /// How long a purge waits for running reads to let go of old files.
-const PURGE_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const PURGE_WAIT: Duration = Duration::from_secs(10);
 
 /// Reads never ask for a past state by number (they hold its files), so every older version may go.
 const ALL_OLDER: SeqNo = SeqNo::MAX;
