@@ -1,7 +1,7 @@
 //! The data folder: who may use it, which format it has, where its parts are.
 //!
 //! ```text
-//! FORMAT   "everbond data folder\nformat 5\n"
+//! FORMAT   "everbond data folder\nformat 6\n"
 //! LOCK     locked while a process uses the folder; holds its number
 //! log/     segments and purge-pending
 //! store/   checkpoints
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The format that this program writes and the only one that it reads.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 const TITLE: &str = "everbond data folder";
 
 #[derive(Debug)]
