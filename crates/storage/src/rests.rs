@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long work goes on before it rests.
-const WORKED: Duration = Duration::from_millis(3);
+const WORKED: Duration = Duration::from_micros(500);
 /// Rows between two looks at the time.
 const ROWS_BETWEEN_LOOKS: u32 = 16;
 
