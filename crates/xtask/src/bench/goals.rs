@@ -101,7 +101,13 @@ pub const LINES: &[Line] = &[
         POSTGRES,
         &[Share(1.0)],
     ),
-    line("decisions meanwhile, p99", ("beyond_decide.p99_ms", Ms), NONE, NONE, &[AtMost(5.0)]),
+    line(
+        "decisions meanwhile, p99",
+        ("beyond_decide.p99_ms", Ms),
+        ("static GET meanwhile", "beyond_static.p99_ms"),
+        NONE,
+        &[AtMost(5.0)],
+    ),
     line(
         "decisions/s with every reason, 20,000 touches/s beside",
         ("decide.per_second", PerSecond),

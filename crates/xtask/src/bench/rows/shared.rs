@@ -232,12 +232,12 @@ impl Bench {
     /// Runs `work` while touches come in, and sees that they did come in.
     fn beside<T>(
         &mut self,
-        (rate, seconds): (f64, f64),
+        load: (u64, f64, f64),
         work: impl FnOnce(&mut Bench) -> Result<T, Trouble>,
     ) -> Result<(T, Figures), Trouble> {
         self.shared()?;
         let server = self.shared.take().ok_or("the server is not there")?;
-        let touches = self.touches(&server, "native", (OPEN_LOOP, rate, seconds));
+        let touches = self.touches(&server, "native", load);
         self.shared = Some(server);
         let touches = touches?;
         std::thread::sleep(Duration::from_millis(500));
@@ -253,7 +253,7 @@ pub fn decide(bench: &mut Bench) -> Result<(), Trouble> {
     let (_fixed, addr) = fixed(bench)?;
     let own = bench.get_fixed(addr, (CALLERS, 0.0, seconds))?;
     bench.figures.put("static", &own);
-    let load = (TOUCHES_BESIDE, seconds + 2.0);
+    let load = (OPEN_LOOP, TOUCHES_BESIDE, seconds + 2.0);
     let (own, _) = bench.beside(load, |bench| bench.get_fixed(addr, (CALLERS, 0.0, seconds)))?;
     bench.figures.put("static_beside", &own);
     let closed = (CALLERS, 0.0, seconds);
@@ -290,8 +290,8 @@ pub fn wipe(bench: &mut Bench) -> Result<(), Trouble> {
     bench.on(bench.server()?, "crowd", &flags)?.finish()?;
     // Load, but not more than there is room for: a full machine would hide what a wipe costs.
     let room = bench.figures.get("ingest.per_second").map_or(TOUCHES_BESIDE, |rate| rate / 2.0);
-    let load = (TOUCHES_BESIDE.min(room), bench.seconds(20.0, 7.0));
-    bench.figures.set("wipe.touches_beside", load.0);
+    let load = (OPEN_LOOP, TOUCHES_BESIDE.min(room), bench.seconds(20.0, 7.0));
+    bench.figures.set("wipe.touches_beside", load.1);
     let ((), without) = bench.beside(load, |_| Ok(()))?;
     let (mut times, with) = bench.beside(load, |bench| {
         std::thread::sleep(Duration::from_secs(1));
@@ -463,6 +463,12 @@ pub fn beyond(bench: &mut Bench) -> Result<(), Trouble> {
     let own = bench.touches_here("native", (16, 0.0, seconds))?;
     bench.figures.put("beyond_decide", &decisions.finish()?);
     bench.figures.put("beyond", &own);
+    // What of a decision's time is the machine's: another program, the same two cores and loads.
+    let (_fixed, addr) = fixed(bench)?;
+    let (own, _) = bench.beside((16, 0.0, seconds / 2.0 + 1.0), |bench| {
+        bench.get_fixed(addr, (OPEN_LOOP, 200.0, seconds / 2.0))
+    })?;
+    bench.figures.put("beyond_static", &own);
     let resident = bench.server()?.resident_bytes()?;
     bench.figures.set("beyond.resident_mib", resident / f64::from(1 << 20));
     bench.shared = None;
