@@ -124,6 +124,7 @@ impl Drop for DiskStore {
     fn drop(&mut self) {
         lock(&self.inner.work).stop = true;
         self.inner.wake.notify_all();
+        self.inner.tree.stop();
         if let Some(tidier) = self.tidier.take() {
             // A panic there was printed; there is nobody here to hand it to.
             let _ = tidier.join();
@@ -372,6 +373,11 @@ impl Inner {
                 if failed {
                     break;
                 }
+            }
+            if !work.stop && work.busy < Instant::now() && self.tree.is_untidy() {
+                drop(work);
+                self.tree.tidy();
+                work = lock(&self.work);
             }
         }
     }

@@ -45,6 +45,10 @@ const TABLE_BYTES: u64 = 8 << 20;
 const PURGED_TABLE_BYTES: u64 = 2 << 20;
 /// From so many unmerged batches on, merging takes no rests.
 const BATCHES_HURRY: usize = 96;
+/// Unmerged bytes that nobody tidies up, beside a twentieth of all.
+const UNTIDY_LEAST: u64 = 16 << 20;
+/// More than this is not tidied up: all is merged at once, and what comes meanwhile has to wait.
+const TIDIED_MOST: u64 = 1 << 30;
 /// How long a purge waits for running reads to let go of old files.
 pub(crate) const PURGE_WAIT: Duration = Duration::from_secs(10);
 
@@ -175,12 +179,7 @@ pub(crate) fn copy(from: &Path, into: &Path) -> io::Result<()> {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        {
-            let mut work = lock(&self.inner.work);
-            work.stop = true;
-            self.inner.rests.set(Pace::Hurry);
-        }
-        self.inner.wake.notify_all();
+        self.stop();
         if let Some(merger) = self.merger.take() {
             // A panic there was printed; there is nobody here to hand it to.
             let _ = merger.join();
@@ -241,6 +240,30 @@ impl Tree {
 
     pub fn purge(&self) -> Result<(), StorageError> {
         self.inner.purge()
+    }
+
+    /// What is being merged is merged without rests, and nothing else any more.
+    pub fn stop(&self) {
+        let mut work = lock(&self.inner.work);
+        work.stop = true;
+        self.inner.rests.set(Pace::Hurry);
+        self.inner.wake.notify_all();
+    }
+
+    /// Whether so much is unmerged that a good part of it may be out of date.
+    pub fn is_untidy(&self) -> bool {
+        if self.trouble().is_some() {
+            return false;
+        }
+        let version = self.inner.tree.current_version();
+        let all: u64 = version.iter_levels().map(|level| level.size()).sum();
+        all <= TIDIED_MOST && version.l0().size() > all / 20 + UNTIDY_LEAST
+    }
+
+    /// Merges all into as few bytes as it takes.
+    pub fn tidy(&self) {
+        let trouble = self.inner.tidy().err().map(|e| e.to_string());
+        lock(&self.inner.work).trouble = trouble;
     }
 
     pub fn disk_bytes(&self) -> Result<u64, StorageError> {
@@ -388,6 +411,21 @@ impl Inner {
         Ok(ids)
     }
 
+    fn tidy(&self) -> Result<(), StorageError> {
+        let first_table = self.tree.next_table_id();
+        let merged = {
+            let _merging = lock(&self.merging);
+            let work = lock(&self.work);
+            self.rests.set(if work.stop { Pace::Hurry } else { Pace::Purge });
+            drop(work);
+            self.letting_go(|| self.tree.major_compact(TABLE_BYTES, ALL_OLDER))
+        };
+        merged.map_err(|e| {
+            self.sweep(first_table);
+            error(&self.folder, "tidy", e)
+        })
+    }
+
     fn purge(&self) -> Result<(), StorageError> {
         let first_table = self.tree.next_table_id();
         let result = self.purge_once();
@@ -457,5 +495,65 @@ fn error(folder: &Path, doing: &'static str, error: lsm_tree::Error) -> StorageE
     match error {
         lsm_tree::Error::Io(e) => StorageError::io(&folder.display().to_string(), doing, e),
         other => StorageError::Store { doing, what: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(folder: &Path) -> Tree {
+        Tree::open(folder, 1 << 20, Arc::new(Remover::start().unwrap())).unwrap()
+    }
+
+    /// Batches lie in each other's way, so that each is a run of its own.
+    fn rows(number: usize, text: &str) -> Rows {
+        let mut rows = Rows::new();
+        for number in [0, number, usize::MAX] {
+            rows.put(&number.to_be_bytes(), text.as_bytes());
+        }
+        rows
+    }
+
+    /// The manifest could not hold the number of a 256th.
+    #[test]
+    fn a_commit_is_refused_while_hundreds_of_batches_are_not_merged() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = tree(folder.path());
+        let merging = lock(&tree.inner.merging);
+        lock(&tree.inner.work).trouble = Some("the disk is full".into());
+        for number in 0..=BATCHES_MOST {
+            tree.commit(&rows(number, "before")).unwrap();
+        }
+        let refused = tree.commit(&rows(BATCHES_MOST, "refused"));
+        assert!(matches!(refused, Err(StorageError::DiskFull { .. })), "{refused:?}");
+        lock(&tree.inner.work).trouble = None;
+        drop(merging);
+        tree.commit(&rows(0, "after")).unwrap();
+        let get = |number: usize| tree.get(&number.to_be_bytes()).unwrap().unwrap();
+        assert_eq!((get(0), get(BATCHES_MOST)), (b"after".to_vec(), b"before".to_vec()));
+        assert!(tree.inner.tree.l0_run_count() <= BATCHES_UNMERGED_MAX);
+    }
+
+    #[test]
+    fn what_is_unmerged_is_tidied_up_and_takes_less() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = tree(folder.path());
+        let merging = lock(&tree.inner.merging);
+        let text = "x".repeat(UNTIDY_LEAST as usize / 8);
+        for _ in 0..2 {
+            assert!(!tree.is_untidy());
+            tree.commit(&rows(7, &text)).unwrap();
+        }
+        (0..2).for_each(|_| tree.commit(&rows(7, &text)).unwrap());
+        assert!(tree.is_untidy());
+        drop(merging);
+        tree.tidy();
+        assert_eq!(tree.trouble(), None);
+        assert!(!tree.is_untidy());
+        let size: u64 =
+            tree.inner.tree.current_version().iter_levels().map(|level| level.size()).sum();
+        assert!(size < UNTIDY_LEAST / 2, "{size}");
+        assert_eq!(tree.get(&7usize.to_be_bytes()).unwrap().unwrap().len(), text.len());
     }
 }
