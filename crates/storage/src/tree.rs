@@ -510,7 +510,7 @@ mod tests {
     fn rows(number: usize, text: &str) -> Rows {
         let mut rows = Rows::new();
         for number in [0, number, usize::MAX] {
-            rows.put(&number.to_be_bytes(), text.as_bytes());
+            rows.put(number.to_be_bytes(), text.as_bytes());
         }
         rows
     }
