@@ -5,14 +5,19 @@ use axum::response::Response;
 use engine::{Entity, State as Folded};
 use model::decision::What;
 use model::entry::{Body, Entry};
+use model::gs1::Subject;
+use model::id::Time;
 use model::touch::Touch;
 use serde_json::{Value as Json, json};
 
 use super::call::{self, Params};
 use crate::app::App;
 use crate::deciding::decision_name;
-use crate::json;
+use crate::json::{self, write::Out};
 use crate::problem::Problem;
+
+/// About what an entry takes in an answer.
+const BYTES_EACH: usize = 512;
 
 pub fn example() -> Json {
     json!({ "seq": 12, "time": "2026-11-22T10:00:00.000Z", "kind": "order.placed",
@@ -37,9 +42,14 @@ pub async fn answer(
     });
     let entries = call::entries(app, seqs).await;
     let state = app.engine.state();
-    let items: Json =
-        entries.iter().filter_map(|entry| entry_json(&state, entry, personal)).collect();
-    Ok(call::ok(&json!({ "items": items, "next": next.flatten() })))
+    let mut out = Out::with_room(BYTES_EACH * (entries.len() + 1));
+    out.object(|out| {
+        out.key("items").list(|out| {
+            entries.iter().for_each(|entry| write_entry(out, &state, entry, personal));
+        });
+        out.key("next").text_or_null(next.flatten().as_deref());
+    });
+    Ok(call::ok_text(out.into_text()))
 }
 
 /// What a kind means, in words; the kind itself if it is the company's own.
@@ -48,63 +58,83 @@ pub fn kind_text(kind: &str) -> &str {
     row.map_or(kind, |(_, _, text)| text)
 }
 
-/// One entry; `None` for what says nothing any more.
-fn entry_json(state: &Folded, entry: &Entry, personal: bool) -> Option<Json> {
+/// One entry; nothing for what says nothing any more.
+fn write_entry(out: &mut Out, state: &Folded, entry: &Entry, personal: bool) {
     match &entry.body {
-        Body::Touch(touch) => Some(touch_json(state, entry, touch, personal)),
-        Body::Decided { decision, .. } if personal => {
-            let names = |what| decision.shown(what).map(|item| item.id).collect::<Json>();
-            Some(json!({
-                "seq": entry.seq,
-                "time": json::time(entry.time),
-                "kind": "decision.shown",
-                "text": "a menu and offers were shown",
-                "channel": decision.context.channel.map(|channel| channel.name()),
-                "place": decision.context.place,
-                "campaign": decision.context.campaign,
-                "products": [decision.subject.path()],
-                "decision": decision_name(decision.id),
-                "journey": decision.journey,
-                "stage": decision.stage,
-                "menu": names(What::Menu),
-                "offers": names(What::Offer),
-            }))
-        }
-        Body::PutProduct(product) => Some(json!({
-            "seq": entry.seq,
-            "time": json::time(entry.time),
-            "kind": "product.registered",
-            "text": "the unit was registered",
-            "products": [product.subject.path()],
-        })),
-        _ => None,
+        Body::Touch(touch) => write_touch(out, state, entry, touch, personal),
+        Body::Decided { decision, .. } if personal => out.object(|out| {
+            let context = &decision.context;
+            write_begin(out, entry, entry.time, "decision.shown", "a menu and offers were shown");
+            out.key("channel").text_or_null(context.channel.map(|channel| channel.name()));
+            out.key("place").text_or_null(context.place.as_deref());
+            out.key("campaign").text_or_null(context.campaign.as_deref());
+            write_products(out, &[decision.subject]);
+            out.key("decision").text(&decision_name(decision.id));
+            out.key("journey").text(&decision.journey);
+            out.key("stage").text(&decision.stage);
+            for (name, what) in [("menu", What::Menu), ("offers", What::Offer)] {
+                out.key(name).list(|out| decision.shown(what).for_each(|item| out.text(item.id)));
+            }
+        }),
+        Body::PutProduct(product) => out.object(|out| {
+            let (kind, text) = ("product.registered", "the unit was registered");
+            write_begin(out, entry, entry.time, kind, text);
+            write_products(out, &[product.subject]);
+        }),
+        _ => {}
     }
 }
 
-fn touch_json(state: &Folded, entry: &Entry, touch: &Touch, personal: bool) -> Json {
-    let person = touch.aliases.iter().find_map(|alias| state.person_by_alias(alias));
-    let products: Json = touch.products.iter().map(|subject| subject.path()).collect();
-    let mut shown = json!({
-        "seq": entry.seq,
-        "time": json::time(touch.time),
-        "recorded": json::time(entry.time),
-        "kind": touch.kind.as_str(),
-        "text": kind_text(touch.kind.as_str()),
-        "source": touch.source.name(),
-        "trusted": touch.trusted,
-        "channel": touch.channel.map(|channel| channel.name()),
-        "person": person.map(|person| person.to_string()),
-        "products": products,
-        "place": touch.place,
-        "campaign": touch.campaign,
-        "money": json::money_or_null(touch.money),
-        "state": json::map(&touch.state),
+fn write_begin(out: &mut Out, entry: &Entry, time: Time, kind: &str, text: &str) {
+    out.key("seq").int(entry.seq as i64);
+    out.key("time").time(time);
+    out.key("kind").text(kind);
+    out.key("text").text(text);
+}
+
+fn write_products(out: &mut Out, products: &[Subject]) {
+    out.key("products").list(|out| {
+        for subject in products {
+            out.text_of(|out| subject.write_path(out).expect("a text takes everything"));
+        }
     });
-    if personal {
-        shown["aliases"] = touch.aliases.iter().map(ToString::to_string).collect();
-        shown["location"] = touch.location.map_or(Json::Null, json::location);
-        shown["properties"] = json::map(&touch.properties);
-        shown["traits"] = json::map(&touch.traits);
-    }
-    shown
+}
+
+fn write_touch(out: &mut Out, state: &Folded, entry: &Entry, touch: &Touch, personal: bool) {
+    out.object(|out| {
+        let kind = touch.kind.as_str();
+        write_begin(out, entry, touch.time, kind, kind_text(kind));
+        out.key("recorded").time(entry.time);
+        out.key("source").text(touch.source.name());
+        out.key("trusted").bool(touch.trusted);
+        out.key("channel").text_or_null(touch.channel.map(|channel| channel.name()));
+        let person = touch.aliases.iter().find_map(|alias| state.person_by_alias(alias));
+        out.key("person").text_or_null(person.map(|person| person.to_string()).as_deref());
+        write_products(out, &touch.products);
+        out.key("place").text_or_null(touch.place.as_deref());
+        out.key("campaign").text_or_null(touch.campaign.as_deref());
+        match touch.money {
+            None => out.key("money").null(),
+            Some(money) => out.key("money").object(|out| {
+                out.key("amount").text(&json::amount(money));
+                out.key("currency").text(money.currency_str());
+            }),
+        }
+        out.key("state").map(&touch.state);
+        if !personal {
+            return;
+        }
+        out.key("aliases").list(|out| {
+            touch.aliases.iter().for_each(|alias| out.text(&alias.to_string()));
+        });
+        match touch.location {
+            None => out.key("location").null(),
+            Some(location) => out.key("location").object(|out| {
+                out.key("lat").float(location.lat());
+                out.key("lon").float(location.lon());
+            }),
+        }
+        out.key("properties").map(&touch.properties);
+        out.key("traits").map(&touch.traits);
+    });
 }
