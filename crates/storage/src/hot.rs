@@ -21,13 +21,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
+use crate::rests::{Pace, Turns};
 use crate::segment::read_full;
 use crate::store::lock;
 
@@ -38,8 +38,6 @@ const FILE_BYTES: u64 = (32 << 20) >> SHRUNK;
 const WRITE_BYTES: usize = (1 << 20) >> SHRUNK;
 /// Bytes after which a long write is synced: more at once would hold up the log's sync.
 const SYNC_BYTES: u64 = (2 << 20) >> SHRUNK;
-/// How many times as long as it worked cleaning rests after each write, if nobody waits for it.
-const RESTS: u32 = 2;
 /// So much may be out of date without anybody cleaning, beside as much as counts.
 const SLACK_BYTES: u64 = (64 << 20) >> SHRUNK;
 /// Rows with less than this between them are read at once, up to so many bytes.
@@ -321,11 +319,14 @@ impl<D: Disk> Hot<D> {
         let ids: Vec<(Id, usize)> =
             keys.iter().enumerate().map(|(at, key)| (self.id(key), at)).collect();
         let mut contained = vec![false; keys.len()];
+        let mut turns = Turns::new(Pace::Merge);
         for (number, ids) in by_part(&ids, |(id, _)| id).iter().enumerate() {
             let part = reading(&self.index[number]);
             for ((id, at), hash) in ids {
                 contained[*at] = part.find(*hash, |own| own.id() == id).is_some();
             }
+            drop(part);
+            turns.look();
         }
         contained
     }
@@ -374,8 +375,8 @@ impl<D: Disk> Hot<D> {
         rows: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
         clean: Clean,
     ) -> Result<Written<D::File>, StorageError> {
-        let mut appending = Appending::new(self);
-        match appending.all(rows, clean) {
+        let mut appending = Appending::new(self, clean);
+        match appending.all(rows) {
             Ok(()) => Ok(appending.written),
             Err(error) => {
                 self.take_back(appending.written);
@@ -401,6 +402,7 @@ impl<D: Disk> Hot<D> {
         writing(&self.files).extend(new);
         full.iter().for_each(|(file, end)| file.end.store(*end, Ordering::Relaxed));
         let files = reading(&self.files).clone();
+        let mut turns = Turns::new(Pace::Merge);
         // Part by part: one part's table stays near the processor.
         for (number, changes) in by_part(&changes, |change| &change.id).iter().enumerate() {
             let mut part = writing(&self.index[number]);
@@ -416,6 +418,8 @@ impl<D: Disk> Hot<D> {
                     files[&place.file()].live.fetch_add(len, Ordering::Relaxed);
                 }
             }
+            drop(part);
+            turns.look();
         }
         if let Some(file) = files.get(&position.last) {
             file.end.store(position.end, Ordering::Relaxed);
@@ -515,12 +519,12 @@ struct Appending<'a, D: Disk> {
     buffer_at: u64,
     unsynced: u64,
     is_full: bool,
-    /// Nobody waits for it: since when it has worked without a rest.
-    unrested: Option<Instant>,
+    turns: Turns,
+    clean: Clean,
 }
 
 impl<'a, D: Disk> Appending<'a, D> {
-    fn new(hot: &'a Hot<D>) -> Appending<'a, D> {
+    fn new(hot: &'a Hot<D>, clean: Clean) -> Appending<'a, D> {
         let end = lock(&hot.end);
         let position = end.position;
         let file = reading(&hot.files).get(&position.last).cloned();
@@ -539,21 +543,20 @@ impl<'a, D: Disk> Appending<'a, D> {
             buffer_at: position.end,
             unsynced: 0,
             is_full: end.is_full,
-            unrested: None,
+            turns: Turns::new(Pace::Merge),
+            clean,
         }
     }
 
     fn all<'r>(
         &mut self,
         rows: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>,
-        clean: Clean,
     ) -> Result<(), StorageError> {
-        if self.file.is_none() || (self.is_full && clean == Clean::Oldest) {
+        if self.file.is_none() || (self.is_full && self.clean == Clean::Oldest) {
             self.roll()?;
         }
-        self.unrested = (clean == Clean::Oldest).then(Instant::now);
         // First, so that a row of the batch stands behind an older one of its key.
-        self.clean(clean)?;
+        self.clean()?;
         for (key, value) in rows {
             let at = self.place()?;
             let len = put_row(&mut self.buffer, key, value);
@@ -587,6 +590,7 @@ impl<'a, D: Disk> Appending<'a, D> {
         let place = (!deleted).then_some((place, len));
         self.written.changes.push(Change { id, place });
         self.written.position.end = at.at() + len;
+        self.turns.row();
     }
 
     fn flush(&mut self) -> Result<(), StorageError> {
@@ -598,15 +602,15 @@ impl<'a, D: Disk> Appending<'a, D> {
         self.buffer_at += self.buffer.len() as u64;
         self.unsynced += self.buffer.len() as u64;
         self.buffer.clear();
-        if self.unsynced >= SYNC_BYTES || self.unrested.is_some() {
+        let cleans = self.clean == Clean::Oldest;
+        if self.unsynced >= SYNC_BYTES || cleans {
             self.sync()?;
         }
-        if let Some(since) = self.unrested {
-            if !self.hot.is_waited_for() {
-                std::thread::sleep(since.elapsed() * RESTS);
-            }
-            self.unrested = Some(Instant::now());
+        if cleans {
+            let pace = if self.hot.is_waited_for() { Pace::Hurry } else { Pace::Purge };
+            self.turns.rests = pace as u32;
         }
+        self.turns.look();
         Ok(())
     }
 
@@ -655,13 +659,13 @@ impl<'a, D: Disk> Appending<'a, D> {
         Ok(())
     }
 
-    fn clean(&mut self, clean: Clean) -> Result<(), StorageError> {
+    fn clean(&mut self) -> Result<(), StorageError> {
         let (mut all, live) = self.hot.bytes();
         let before = all;
         while self.written.position.oldest < self.written.position.last
             && reading(&self.hot.files).contains_key(&self.written.position.oldest)
         {
-            let enough = match clean {
+            let enough = match self.clean {
                 Clean::Half => all <= live * 2 + SLACK_BYTES,
                 Clean::Oldest => all < before,
             };

@@ -1,14 +1,14 @@
-//! Rests for what nobody waits for. The tree shows each row that it writes anew to a filter; this
-//! one keeps every row, and now and then it sleeps: the log's sync, and whoever wants a core, wait
-//! for what merging and purging do in one go.
+//! Rests for what nobody waits for. A thread that works keeps its core for milliseconds, whatever
+//! its priority, and whoever wakes there meanwhile waits, as does the log's sync for the disk; so
+//! it works in short turns.
 
 use lsm_tree::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long work goes on before it rests.
-const WORKED: Duration = Duration::from_micros(500);
+/// How long a turn is.
+const TURN: Duration = Duration::from_micros(500);
 /// Rows between two looks at the time.
 const ROWS_BETWEEN_LOOKS: u32 = 16;
 
@@ -20,6 +20,37 @@ pub(crate) enum Pace {
     Purge = 2,
 }
 
+/// Work on row after row, with a rest after each turn.
+pub(crate) struct Turns {
+    pub rests: u32,
+    begun: Instant,
+    rows: u32,
+}
+
+impl Turns {
+    pub fn new(pace: Pace) -> Turns {
+        Turns { rests: pace as u32, begun: Instant::now(), rows: 0 }
+    }
+
+    /// Another row is done.
+    pub fn row(&mut self) {
+        self.rows += 1;
+        if self.rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            self.look();
+        }
+    }
+
+    /// Rests if the turn is over.
+    pub fn look(&mut self) {
+        let worked = self.begun.elapsed();
+        if worked >= TURN {
+            std::thread::sleep(worked * self.rests);
+            self.begun = Instant::now();
+        }
+    }
+}
+
+/// The tree shows each row that it writes anew to a filter; this one keeps every row.
 #[derive(Default)]
 pub(crate) struct Rests(Arc<AtomicU32>);
 
@@ -35,26 +66,19 @@ impl Factory for Rests {
     }
 
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
-        Box::new(Working { pace: self.0.clone(), begun: Instant::now(), rows: 0 })
+        Box::new(Merging { pace: self.0.clone(), turns: Turns::new(Pace::Merge) })
     }
 }
 
-struct Working {
+struct Merging {
     pace: Arc<AtomicU32>,
-    begun: Instant,
-    rows: u32,
+    turns: Turns,
 }
 
-impl CompactionFilter for Working {
+impl CompactionFilter for Merging {
     fn filter_item(&mut self, _: ItemAccessor<'_>, _: &Context) -> lsm_tree::Result<Verdict> {
-        self.rows += 1;
-        if self.rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
-            let worked = self.begun.elapsed();
-            if worked >= WORKED {
-                std::thread::sleep(worked * self.pace.load(Ordering::Relaxed));
-                self.begun = Instant::now();
-            }
-        }
+        self.turns.rests = self.pace.load(Ordering::Relaxed);
+        self.turns.row();
         Ok(Verdict::Keep)
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::error::StorageError;
 use crate::remover::Remover;
-use crate::rests::{Pace, Rests};
+use crate::rests::{Pace, Rests, Turns};
 use crate::store::{Each, bounds, lock};
 use lsm_tree::config::{CompressionPolicy, PinningPolicy, RestartIntervalPolicy};
 use lsm_tree::{
@@ -295,7 +295,9 @@ impl Inner {
     fn write(&self, batch: &Rows) -> Result<(), StorageError> {
         let number = self.numbers.next();
         let rows: Vec<(&[u8], Option<&[u8]>)> = batch.sorted().collect();
-        let item = |(key, value): &(&[u8], Option<&[u8]>)| {
+        let mut turns = Turns::new(Pace::Merge);
+        let mut item = |(key, value): &(&[u8], Option<&[u8]>)| {
+            turns.row();
             Ok(match value {
                 Some(value) => {
                     InternalValue::from_components(*key, *value, number, ValueType::Value)
@@ -308,7 +310,7 @@ impl Inner {
         let close = |a: &(&[u8], Option<&[u8]>), b: &(&[u8], Option<&[u8]>)| b.0[0] - a.0[0] <= 1;
         let mut tables = Vec::new();
         let mut flushed = rows.chunk_by(close).map(|some| {
-            let flushed = self.tree.flush_to_tables(some.iter().map(item))?;
+            let flushed = self.tree.flush_to_tables(some.iter().map(&mut item))?;
             tables.extend(flushed.into_iter().flat_map(|(tables, _)| tables));
             Ok(())
         });
