@@ -90,7 +90,7 @@ fn hash(name: &Name) -> u64 {
 }
 
 fn part_of(name: &Name) -> usize {
-    usize::from(name[11]) % PARTS
+    model::parts::part_of(u16::from_le_bytes([name[10], name[11]]), PARTS)
 }
 
 impl Aliases {

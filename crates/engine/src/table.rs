@@ -364,7 +364,7 @@ impl<K: Key, V: Record> Table<K, V> {
 
     /// Neither the lowest nor the highest bits: the part's own table uses those.
     fn part_of(hash: u64) -> usize {
-        (hash >> 40) as usize % PARTS
+        model::parts::part_of((hash >> 40) as u16, PARTS)
     }
 
     /// Where it is, if it is in memory.

@@ -14,6 +14,7 @@ pub mod kind;
 pub mod limits;
 mod names;
 pub mod outcome;
+pub mod parts;
 pub mod prose;
 pub mod texts;
 pub mod things;

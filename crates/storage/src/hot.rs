@@ -178,7 +178,7 @@ fn hash(id: &[u8]) -> u64 {
 
 /// Neither the lowest nor the highest bits: the part's own table uses those.
 fn part_of(hash: u64) -> usize {
-    (hash >> 40) as usize % PARTS
+    model::parts::part_of((hash >> 40) as u16, PARTS)
 }
 
 #[derive(Clone, Copy)]
