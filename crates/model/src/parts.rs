@@ -4,10 +4,10 @@
 
 /// The part for sixteen bits of a key's hash; the first is the largest.
 pub fn part_of(hash: u16, parts: usize) -> usize {
-    let hash = usize::from(hash);
+    let hash = u64::from(hash);
     // Close to the logarithm of 1 + hash, both between 0 and 1; the multiplier is 0.344 of 2^16.
-    let even = hash + (hash * ((1 << 16) - hash) * 22_544 >> 32);
-    even * parts >> 16
+    let even = hash + ((hash * ((1 << 16) - hash) * 22_544) >> 32);
+    (even as usize * parts) >> 16
 }
 
 #[cfg(test)]
