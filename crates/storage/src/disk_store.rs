@@ -21,6 +21,7 @@ use crate::disk::{RealDisk, yield_to_others};
 use crate::error::StorageError;
 use crate::hot::{Clean, Hot, Position};
 use crate::remover::Remover;
+use crate::rests::Pace;
 use crate::store::{Each, Store, lock};
 use crate::tree::{PURGE_WAIT, Tree, copy, link_or_copy};
 
@@ -32,6 +33,9 @@ const SCANNED_FIRST: usize = 16;
 const SCANNED_MOST: usize = 1024;
 /// So many hot rows at once say that there is other work for a while.
 const BUSY_ROWS: usize = 10_000;
+/// A batch of more rows comes from a full machine: to rest would only make the log's tail longer,
+/// which the next start has to read.
+const RESTED_ROWS: usize = 100_000;
 const BUSY_FOR: Duration = Duration::from_secs(5);
 
 pub struct DiskStore {
@@ -267,9 +271,10 @@ impl Inner {
 
     fn write_both(&self, batch: &Rows, clean: Clean) -> Result<(), StorageError> {
         let hot = || batch.iter().filter(|(key, _)| self.is_hot(key));
-        let written = self.hot.write(hot(), clean)?;
+        let pace = if batch.len() > RESTED_ROWS { Pace::Hurry } else { Pace::Merge };
+        let written = self.hot.write(hot(), clean, pace)?;
         let keys: Vec<&[u8]> = hot().map(|(key, _)| key).collect();
-        let mut contained = self.hot.contains(&keys).into_iter();
+        let mut contained = self.hot.contains(&keys, pace).into_iter();
         let (mut others, mut deletes) = (Rows::new(), false);
         for (key, value) in batch.iter() {
             // One that was deleted in this batch is new as well.
@@ -286,14 +291,14 @@ impl Inner {
         }
         let hot_rows = written.len();
         others.put(POSITION, written.position().to_bytes());
-        if let Err(error) = self.tree.commit(&others) {
+        if let Err(error) = self.tree.commit(&others, pace) {
             // After any other error nobody knows which position the next opening finds.
             if matches!(error, StorageError::DiskFull { .. }) {
                 self.hot.take_back(written);
             }
             return Err(error);
         }
-        for gone in self.hot.apply(written) {
+        for gone in self.hot.apply(written, pace) {
             let path = self.folder.join("rows").join(gone.name());
             self.remover.remove(path, move || gone.is_read());
         }

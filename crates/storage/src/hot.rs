@@ -315,11 +315,11 @@ impl<D: Disk> Hot<D> {
     }
 
     /// Which of these keys have rows.
-    pub fn contains(&self, keys: &[&[u8]]) -> Vec<bool> {
+    pub fn contains(&self, keys: &[&[u8]], pace: Pace) -> Vec<bool> {
         let ids: Vec<(Id, usize)> =
             keys.iter().enumerate().map(|(at, key)| (self.id(key), at)).collect();
         let mut contained = vec![false; keys.len()];
-        let mut turns = Turns::new(Pace::Merge);
+        let mut turns = Turns::new(pace);
         for (number, ids) in by_part(&ids, |(id, _)| id).iter().enumerate() {
             let part = reading(&self.index[number]);
             for ((id, at), hash) in ids {
@@ -374,8 +374,9 @@ impl<D: Disk> Hot<D> {
         &self,
         rows: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
         clean: Clean,
+        pace: Pace,
     ) -> Result<Written<D::File>, StorageError> {
-        let mut appending = Appending::new(self, clean);
+        let mut appending = Appending::new(self, clean, pace);
         match appending.all(rows) {
             Ok(()) => Ok(appending.written),
             Err(error) => {
@@ -387,7 +388,7 @@ impl<D: Disk> Hot<D> {
 
     /// The position is durable: the rows count. Gives the files that do not any more; whoever has
     /// them takes them away, or the next opening does.
-    pub fn apply(&self, written: Written<D::File>) -> Vec<Gone<D::File>> {
+    pub fn apply(&self, written: Written<D::File>, pace: Pace) -> Vec<Gone<D::File>> {
         let Written { position, changes, files: new, full, table } = written;
         {
             let mut end = lock(&self.end);
@@ -402,7 +403,7 @@ impl<D: Disk> Hot<D> {
         writing(&self.files).extend(new);
         full.iter().for_each(|(file, end)| file.end.store(*end, Ordering::Relaxed));
         let files = reading(&self.files).clone();
-        let mut turns = Turns::new(Pace::Merge);
+        let mut turns = Turns::new(pace);
         // Part by part: one part's table stays near the processor.
         for (number, changes) in by_part(&changes, |change| &change.id).iter().enumerate() {
             let mut part = writing(&self.index[number]);
@@ -524,7 +525,7 @@ struct Appending<'a, D: Disk> {
 }
 
 impl<'a, D: Disk> Appending<'a, D> {
-    fn new(hot: &'a Hot<D>, clean: Clean) -> Appending<'a, D> {
+    fn new(hot: &'a Hot<D>, clean: Clean, pace: Pace) -> Appending<'a, D> {
         let end = lock(&hot.end);
         let position = end.position;
         let file = reading(&hot.files).get(&position.last).cloned();
@@ -543,7 +544,7 @@ impl<'a, D: Disk> Appending<'a, D> {
             buffer_at: position.end,
             unsynced: 0,
             is_full: end.is_full,
-            turns: Turns::new(Pace::Merge),
+            turns: Turns::new(pace),
             clean,
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::StorageError;
 use crate::disk::Disk;
 use crate::hot::{Clean, Hot, Position, Written};
+use crate::rests::Pace;
 use crate::sim_disk::{SimDisk, Survival};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -52,7 +53,10 @@ fn check(hot: &Hot<SimDisk>, map: &Map) {
     let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
     let values: Vec<Option<Vec<u8>>> = keys.iter().map(|key| map.get(*key).cloned()).collect();
     assert_eq!(hot.get_many(&keys).unwrap(), values);
-    assert_eq!(hot.contains(&keys), values.iter().map(Option::is_some).collect::<Vec<_>>());
+    assert_eq!(
+        hot.contains(&keys, Pace::Hurry),
+        values.iter().map(Option::is_some).collect::<Vec<_>>()
+    );
     for number in 0..60 {
         let key = key(number);
         assert_eq!(hot.get(&key).unwrap().as_ref(), map.get(&key), "row {number}");
@@ -65,7 +69,7 @@ fn rows(batch: &Batch) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
 
 /// Files that do not count any more go at once.
 fn count(hot: &Hot<SimDisk>, disk: &SimDisk, written: Written<<SimDisk as Disk>::File>) {
-    for gone in hot.apply(written) {
+    for gone in hot.apply(written, Pace::Hurry) {
         // On a disk that is off it stays.
         let _ = disk.remove(gone.name());
     }
@@ -82,7 +86,7 @@ fn rows_are_what_was_written_last_however_files_are_cleaned() {
     for round in 0..400 {
         let batch = batch(&mut dice, round);
         let clean = if dice.below(10) == 0 { Clean::Oldest } else { Clean::Half };
-        let written = hot.write(rows(&batch), clean).unwrap();
+        let written = hot.write(rows(&batch), clean, Pace::Hurry).unwrap();
         if dice.below(8) == 0 {
             // As after a full disk of whoever keeps the position.
             hot.take_back(written);
@@ -103,7 +107,7 @@ fn rows_are_what_was_written_last_however_files_are_cleaned() {
     let live: usize = map.iter().map(|(key, value)| key.len() + value.len()).sum();
     assert!(most < 12 * live as u64 + 240_000, "files are cleaned: {most} bytes for {live}");
     while hot.is_untidy() {
-        let written = hot.write(std::iter::empty(), Clean::Oldest).unwrap();
+        let written = hot.write(std::iter::empty(), Clean::Oldest, Pace::Hurry).unwrap();
         count(&hot, &disk, written);
     }
     check(&hot, &map);
@@ -117,7 +121,9 @@ fn work(disk: &SimDisk) -> (Option<Position>, Map, Option<(Position, Map)>) {
     for round in 0..25 {
         let batch = batch(&mut dice, round);
         let clean = if round % 5 == 4 { Clean::Oldest } else { Clean::Half };
-        let Ok(written) = hot.write(rows(&batch), clean) else { return (at, map, None) };
+        let Ok(written) = hot.write(rows(&batch), clean, Pace::Hurry) else {
+            return (at, map, None);
+        };
         let (position, mut next) = (written.position(), map.clone());
         apply(&mut next, &batch);
         let before_apply = disk.operations();
@@ -149,7 +155,7 @@ fn a_crash_at_every_operation_leaves_what_the_position_says() {
             // And it goes on from there.
             let mut map = map.clone();
             let batch = batch(&mut Dice(at), 99);
-            let written = hot.write(rows(&batch), Clean::Oldest).unwrap();
+            let written = hot.write(rows(&batch), Clean::Oldest, Pace::Hurry).unwrap();
             let next = written.position();
             apply(&mut map, &batch);
             // The power fails again, and this time the position is durable.
@@ -169,7 +175,7 @@ fn a_full_disk_keeps_nothing_of_the_write_and_goes_on() {
     for round in 0..200 {
         let batch = batch(&mut dice, round);
         disk.set_capacity((round % 3 == 1).then(|| disk.used() + dice.below(3000)));
-        match hot.write(rows(&batch), Clean::Half) {
+        match hot.write(rows(&batch), Clean::Half, Pace::Hurry) {
             Ok(written) => {
                 count(&hot, &disk, written);
                 apply(&mut map, &batch);
@@ -188,7 +194,7 @@ fn damage_is_told_with_its_place() {
     let hot = open(&disk, None);
     let value = vec![5; 2400];
     let batch: Batch = (0..40).map(|number| (key(number), Some(value.clone()))).collect();
-    let written = hot.write(rows(&batch), Clean::Half).unwrap();
+    let written = hot.write(rows(&batch), Clean::Half, Pace::Hurry).unwrap();
     let position = written.position();
     count(&hot, &disk, written);
     disk.corrupt("rows-00000000", |bytes| bytes[100] ^= 1);

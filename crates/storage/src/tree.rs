@@ -213,7 +213,7 @@ impl Tree {
         Ok(())
     }
 
-    pub fn commit(&self, batch: &Rows) -> Result<(), StorageError> {
+    pub fn commit(&self, batch: &Rows, pace: Pace) -> Result<(), StorageError> {
         let inner = &self.inner;
         if batch.is_empty() {
             return Ok(());
@@ -227,7 +227,7 @@ impl Tree {
             return Err(StorageError::Poisoned { why: why.clone() });
         }
         let first_table = inner.tree.next_table_id();
-        let result = inner.write(batch);
+        let result = inner.write(batch, pace);
         if let Err(error) = &result {
             if !matches!(error, StorageError::DiskFull { .. }) {
                 *stopped = Some(error.to_string());
@@ -292,10 +292,10 @@ impl Inner {
     }
 
     /// Writes the batch into new tables and puts them into the manifest. The caller holds `commit`.
-    fn write(&self, batch: &Rows) -> Result<(), StorageError> {
+    fn write(&self, batch: &Rows, pace: Pace) -> Result<(), StorageError> {
         let number = self.numbers.next();
         let rows: Vec<(&[u8], Option<&[u8]>)> = batch.sorted().collect();
-        let mut turns = Turns::new(Pace::Merge);
+        let mut turns = Turns::new(pace);
         let mut item = |(key, value): &(&[u8], Option<&[u8]>)| {
             turns.row();
             Ok(match value {
@@ -525,13 +525,13 @@ mod tests {
         let merging = lock(&tree.inner.merging);
         lock(&tree.inner.work).trouble = Some("the disk is full".into());
         for number in 0..=BATCHES_MOST {
-            tree.commit(&rows(number, "before")).unwrap();
+            tree.commit(&rows(number, "before"), Pace::Hurry).unwrap();
         }
-        let refused = tree.commit(&rows(BATCHES_MOST, "refused"));
+        let refused = tree.commit(&rows(BATCHES_MOST, "refused"), Pace::Hurry);
         assert!(matches!(refused, Err(StorageError::DiskFull { .. })), "{refused:?}");
         lock(&tree.inner.work).trouble = None;
         drop(merging);
-        tree.commit(&rows(0, "after")).unwrap();
+        tree.commit(&rows(0, "after"), Pace::Hurry).unwrap();
         let get = |number: usize| tree.get(&number.to_be_bytes()).unwrap().unwrap();
         assert_eq!((get(0), get(BATCHES_MOST)), (b"after".to_vec(), b"before".to_vec()));
         assert!(tree.inner.tree.l0_run_count() <= BATCHES_UNMERGED_MAX);
@@ -545,9 +545,9 @@ mod tests {
         let text = "x".repeat(UNTIDY_LEAST as usize / 8);
         for _ in 0..2 {
             assert!(!tree.is_untidy());
-            tree.commit(&rows(7, &text)).unwrap();
+            tree.commit(&rows(7, &text), Pace::Hurry).unwrap();
         }
-        (0..2).for_each(|_| tree.commit(&rows(7, &text)).unwrap());
+        (0..2).for_each(|_| tree.commit(&rows(7, &text), Pace::Hurry).unwrap());
         assert!(tree.is_untidy());
         drop(merging);
         tree.tidy();
