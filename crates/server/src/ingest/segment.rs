@@ -6,6 +6,7 @@
 //! - `properties` of a call become those of the touch; what of `context` describes the situation
 //!   (page, locale, device …) goes to `properties.context`. Not kept: `ip`, `userAgentData`,
 //!   `library`, `integrations`, `_metadata`, which nothing here needs.
+//! - A `gtin` and `serial` that are the touch's product are not kept among the properties as well.
 //! - The `messageId` names the message. Without one, a digest of what the item says does, so that
 //!   the same bytes sent twice count once; an item that names no time either counts each time.
 //! - A client whose clock is off by more than a minute is corrected by Segment's own rule: time =
@@ -445,6 +446,7 @@ fn touch_of(mut said: Said<'_>, around: &Around<'_, '_>) -> Result<Touch, Bad> {
         .map(Box::from);
     touch.location = said_location(&said.context);
     touch.products = products_of(call, &said.properties);
+    drop_product(&mut said.properties, &touch.products);
     add_aliases(&mut touch, call, &said)?;
     if touch.aliases.is_empty() && touch.products.is_empty() {
         let detail = "it names neither a person nor a product";
@@ -745,6 +747,16 @@ fn products_of(call: Call, properties: &Fields<'_>) -> Vec<Subject> {
         add(json::get(properties, "url").and_then(Node::text).and_then(linked));
     }
     found
+}
+
+/// `gtin` and `serial` that are the touch's own product need not be kept a second time.
+fn drop_product(properties: &mut Fields<'_>, products: &[Subject]) {
+    let field = |name| json::get(properties, name).filter(|node| !is_empty(node));
+    let Some(gtin) = field("gtin") else { return };
+    let unit = parts::subject_of_pair(gtin, field("serial").unwrap_or(&Node::Null), "").ok();
+    if unit.is_some() && unit.as_ref() == products.first() {
+        properties.retain(|(name, _)| name != "gtin" && name != "serial");
+    }
 }
 
 fn product_of(fields: &[(Cow<'_, str>, Node<'_>)]) -> Option<Subject> {

@@ -128,17 +128,18 @@ impl Server {
         Ok(())
     }
 
-    /// Until the store has given back what is out of date in it, as it does when nothing comes.
+    /// Until the store has given back what is out of date in it, as it does when nothing comes: until
+    /// its size stands still. While it is tidied it grows and shrinks.
     pub fn tidied(&self) -> Result<(), Trouble> {
         let mut client = self.client()?;
-        let (begun, mut least, mut since) = (Instant::now(), f64::INFINITY, Instant::now());
+        let (begun, mut last, mut since) = (Instant::now(), f64::NAN, Instant::now());
         while since.elapsed() < Duration::from_secs(10) {
             if begun.elapsed() > Duration::from_secs(120) {
                 return Err("the store was not tidied within two minutes".into());
             }
             let bytes = client.metric("everbond_store_bytes")?;
-            if bytes < least {
-                (least, since) = (bytes, Instant::now());
+            if bytes != last {
+                (last, since) = (bytes, Instant::now());
             }
             std::thread::sleep(Duration::from_millis(500));
         }

@@ -168,6 +168,19 @@ fn products_are_found_where_shops_put_them() {
 }
 
 #[test]
+fn what_became_the_product_is_not_kept_among_the_properties() {
+    let left = |properties: &str| {
+        let left = track(properties).properties;
+        ["gtin", "serial", "tray"].map(|name| left.get(name).is_some())
+    };
+    assert_eq!(left(r#"{"gtin":"9506000134352","serial":"A1","tray":2}"#), [false, false, true]);
+    assert_eq!(left(r#"{"gtin":9506000134352,"serial":null,"tray":2}"#), [false, false, true]);
+    assert_eq!(left(r#"{"gtin":"9506000134352","serial":"not a serial"}"#), [true, true, false]);
+    assert_eq!(left(r#"{"gtin":"9506000134353","serial":"A1"}"#), [true, true, false]);
+    assert_eq!(left(r#"{"serial":"A1","tray":2}"#), [false, true, true]);
+}
+
+#[test]
 fn a_product_is_enough_without_a_person() {
     let body = r#"{"event":"product.failed","properties":{"gtin":"9506000134352","serial":"A1"}}"#;
     let touch = one(Call::Track, body);
