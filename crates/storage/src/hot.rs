@@ -316,19 +316,30 @@ impl<D: Disk> Hot<D> {
 
     /// Which of these keys have rows.
     pub fn contains(&self, keys: &[&[u8]], pace: Pace) -> Vec<bool> {
-        let ids: Vec<(Id, usize)> =
-            keys.iter().enumerate().map(|(at, key)| (self.id(key), at)).collect();
-        let mut contained = vec![false; keys.len()];
-        let mut turns = Turns::new(pace);
-        for (number, ids) in by_part(&ids, |(id, _)| id).iter().enumerate() {
-            let part = reading(&self.index[number]);
-            for ((id, at), hash) in ids {
-                contained[*at] = part.find(*hash, |own| own.id() == id).is_some();
+        let ids: Vec<Id> = keys.iter().map(|key| self.id(key)).collect();
+        self.look(&ids, |id| id, &mut Turns::new(pace), |_, _| true)
+    }
+
+    /// For which of these the index has a place that is right.
+    fn look<T>(
+        &self,
+        all: &[T],
+        id: impl Fn(&T) -> &Id,
+        turns: &mut Turns,
+        is_right: impl Fn(&T, Place) -> bool,
+    ) -> Vec<bool> {
+        let numbered: Vec<(usize, &T)> = all.iter().enumerate().collect();
+        let mut right = vec![false; all.len()];
+        for (part, some) in by_part(&numbered, |(_, own)| id(own)).iter().enumerate() {
+            let part = reading(&self.index[part]);
+            for ((at, own), hash) in some {
+                let entry = part.find(*hash, |entry| entry.id() == id(own));
+                right[*at] = entry.is_some_and(|entry| is_right(own, entry.place()));
             }
             drop(part);
             turns.look();
         }
-        contained
+        right
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
@@ -684,18 +695,23 @@ impl<'a, D: Disk> Appending<'a, D> {
 
     /// Appends those rows of a file that still count; gives their length.
     fn rescue(&mut self, number: u32, file: &RowFile<D::File>) -> Result<u64, StorageError> {
-        let (bytes, table) = file.whole()?;
-        let mut sum = 0;
-        for row in table.iter().filter(|row| !row.deleted) {
-            let place = Place::new(number, row.at, u64::from(row.len));
-            if self.hot.place(&row.id) != Some(place) {
-                continue;
+        let (table, end) = file.table()?;
+        let place = |row: &TableRow| Place::new(number, row.at, u64::from(row.len));
+        let counts = |row: &TableRow, at| !row.deleted && place(row) == at;
+        let counting = self.hot.look(&table, |row| &row.id, &mut self.turns, counts);
+        let (mut sum, mut read, mut read_at) = (0, Vec::new(), 0);
+        for (row, _) in table.iter().zip(counting).filter(|(_, counts)| *counts) {
+            let len = row.len as usize;
+            if row.at + len as u64 > read_at + read.len() as u64 {
+                let left = end.saturating_sub(row.at) as usize;
+                read.resize(WRITE_BYTES.max(len).min(left), 0);
+                let got = read_full(&file.file, row.at, &mut read);
+                read.truncate(got.map_err(|e| StorageError::io(&file.name, "read", e))?);
+                read_at = row.at;
             }
-            let (from, len) = (row.at as usize, row.len as usize);
-            let own = &bytes[from..from + len];
-            if Row::of(own).is_none() {
-                return Err(file.damaged(row.at));
-            }
+            let own = read[(row.at - read_at) as usize..].get(..len);
+            let own =
+                own.filter(|own| Row::of(own).is_some()).ok_or_else(|| file.damaged(row.at))?;
             let at = self.place()?;
             self.buffer.extend_from_slice(own);
             self.put(row.id, at, u64::from(row.len), false);
@@ -815,13 +831,7 @@ impl<F: DiskFile> RowFile<F> {
         self.live.fetch_sub(self.len_known(place), Ordering::Relaxed);
     }
 
-    /// The bytes of all rows, and the table. For all but the last file.
-    fn whole(&self) -> Result<(Vec<u8>, Vec<TableRow>), StorageError> {
-        let (table, end) = self.table()?;
-        Ok((self.read(0, end as usize)?, table))
-    }
-
-    /// The table, and where it begins.
+    /// The table, and where it begins. For all but the last file.
     fn table(&self) -> Result<(Vec<TableRow>, u64), StorageError> {
         let bad = |at: u64| {
             StorageError::damaged(&self.name, at, "its table does not carry its checksum")
