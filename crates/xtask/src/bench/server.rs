@@ -128,8 +128,8 @@ impl Server {
         Ok(())
     }
 
-    /// Until the store has given back what is out of date in it, as it does when nothing comes: until
-    /// its size stands still. While it is tidied it grows and shrinks.
+    /// Until the store has given back what is out of date in it, as it does when nothing comes:
+    /// its size stands still then. While it is tidied it grows and shrinks.
     pub fn tidied(&self) -> Result<(), Trouble> {
         let mut client = self.client()?;
         let (begun, mut last, mut since) = (Instant::now(), f64::NAN, Instant::now());
