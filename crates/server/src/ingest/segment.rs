@@ -445,8 +445,11 @@ fn touch_of(mut said: Said<'_>, around: &Around<'_, '_>) -> Result<Touch, Bad> {
         .filter(|text| parts::is_name(text))
         .map(Box::from);
     touch.location = said_location(&said.context);
-    touch.products = products_of(call, &said.properties);
-    drop_product(&mut said.properties, &touch.products);
+    let own = product_of(&said.properties);
+    touch.products = products_of(call, own, &said.properties);
+    if own.is_some_and(|(unit, name)| name == "gtin" && said_twice(unit, &said.properties)) {
+        said.properties.retain(|(name, _)| name != "gtin" && name != "serial");
+    }
     add_aliases(&mut touch, call, &said)?;
     if touch.aliases.is_empty() && touch.products.is_empty() {
         let detail = "it names neither a person nor a product";
@@ -723,7 +726,7 @@ fn said_location(context: &Fields<'_>) -> Option<model::touch::Location> {
 
 /// What the properties say of products: themselves, each of `products`, and the page's address if
 /// that is a Digital Link. What is none stays a property.
-fn products_of(call: Call, properties: &Fields<'_>) -> Vec<Subject> {
+fn products_of(call: Call, own: Option<(Subject, &str)>, properties: &Fields<'_>) -> Vec<Subject> {
     let mut found = Vec::new();
     let mut add = |subject: Option<Subject>| {
         if let Some(subject) = subject
@@ -733,11 +736,11 @@ fn products_of(call: Call, properties: &Fields<'_>) -> Vec<Subject> {
             found.push(subject);
         }
     };
-    add(product_of(properties));
+    add(own.map(|(subject, _)| subject));
     if let Some(Node::List(list)) = json::get(properties, "products") {
         for node in list {
             match node {
-                Node::Map(fields) => add(product_of(fields)),
+                Node::Map(fields) => add(product_of(fields).map(|(subject, _)| subject)),
                 Node::Text(text) => add(linked(text)),
                 _ => {}
             }
@@ -749,17 +752,13 @@ fn products_of(call: Call, properties: &Fields<'_>) -> Vec<Subject> {
     found
 }
 
-/// `gtin` and `serial` that are the touch's own product need not be kept a second time.
-fn drop_product(properties: &mut Fields<'_>, products: &[Subject]) {
-    let field = |name| json::get(properties, name).filter(|node| !is_empty(node));
-    let Some(gtin) = field("gtin") else { return };
-    let unit = parts::subject_of_pair(gtin, field("serial").unwrap_or(&Node::Null), "").ok();
-    if unit.is_some() && unit.as_ref() == products.first() {
-        properties.retain(|(name, _)| name != "gtin" && name != "serial");
-    }
+/// Whether `serial`, if it is there, is that of the product which `gtin` named.
+fn said_twice(unit: Subject, properties: &Fields<'_>) -> bool {
+    unit.is_unit() || json::get(properties, "serial").is_none_or(is_empty)
 }
 
-fn product_of(fields: &[(Cow<'_, str>, Node<'_>)]) -> Option<Subject> {
+/// And the field that names it.
+fn product_of(fields: &[(Cow<'_, str>, Node<'_>)]) -> Option<(Subject, &'static str)> {
     let field = |name: &&str| json::get(fields, name).filter(|node| !is_empty(node));
     let serial = ["serial", "serial_number", "serialNumber"].iter().find_map(field);
     let with_serial = |gtin: &Node<'_>| {
@@ -768,8 +767,9 @@ fn product_of(fields: &[(Cow<'_, str>, Node<'_>)]) -> Option<Subject> {
         unit.or_else(|_| parts::subject_of_pair(gtin, &Node::Null, "")).ok()
     };
     let named = ["gtin", "gtin14", "gtin13", "gtin12", "gtin8", "ean", "upc"];
-    if let Some(subject) = named.iter().filter_map(field).find_map(with_serial) {
-        return Some(subject);
+    let found = named.into_iter().find_map(|name| Some((with_serial(field(&name)?)?, name)));
+    if found.is_some() {
+        return found;
     }
     for (name, digits_min) in [("product_id", 8), ("productId", 8), ("product", 8), ("sku", 12)] {
         let found = match field(&name) {
@@ -779,8 +779,8 @@ fn product_of(fields: &[(Cow<'_, str>, Node<'_>)]) -> Option<Subject> {
             Some(node @ Node::Int(100_000_000_000..)) => with_serial(node),
             _ => None,
         };
-        if found.is_some() {
-            return found;
+        if let Some(found) = found {
+            return Some((found, name));
         }
     }
     None
