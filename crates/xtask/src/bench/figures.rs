@@ -20,6 +20,15 @@ impl Figures {
         Ok(figures)
     }
 
+    /// Of several runs of one process, which all have the same figures.
+    pub fn mean(runs: &[Figures]) -> Figures {
+        let mut mean = Figures::default();
+        for (name, value) in runs.iter().flat_map(|run| &run.0) {
+            *mean.0.entry(name.clone()).or_default() += value / runs.len() as f64;
+        }
+        mean
+    }
+
     pub fn set(&mut self, name: &str, value: f64) {
         self.0.insert(name.to_owned(), value);
     }
@@ -51,5 +60,12 @@ mod tests {
         assert!(Figures::parse("{}").unwrap().0.is_empty());
         assert!(Figures::parse("oops").is_err());
         assert!(Figures::parse("{\"a\":x}").is_err());
+    }
+
+    #[test]
+    fn the_mean_is_that_of_each_figure() {
+        let runs = [r#"{"a":1,"b":4}"#, r#"{"a":2,"b":8}"#].map(|run| Figures::parse(run).unwrap());
+        let mean = Figures::mean(&runs);
+        assert_eq!((mean.get("a"), mean.get("b")), (Some(1.5), Some(6.0)));
     }
 }

@@ -161,13 +161,20 @@ pub fn ingest(bench: &mut Bench) -> Result<(), Trouble> {
         }
     }
     bench.figures.set("ingest.connections", best.0 as f64);
-    let seconds = bench.seconds(20.0, 4.0);
-    let own = bench.touches_here("native", (best.0, 0.0, seconds))?;
-    bench.figures.put("ingest", &own);
-    let rate = own.need("per_second")?;
-    bench.say(&format!("native: {rate:.0} touches/s"));
-    let own = bench.touches_here("segment", (best.0, 0.0, bench.seconds(15.0, 3.0)))?;
-    bench.figures.put("segment", &own);
+    // In turns, since what comes first is left to merge by what comes later.
+    let seconds = bench.seconds(5.0, 2.0);
+    let (mut native, mut segment) = (Vec::new(), Vec::new());
+    for _ in 0..if bench.quick { 1 } else { 2 } {
+        for shape in ["native", "segment", "segment", "native"] {
+            let own = bench.touches_here(shape, (best.0, 0.0, seconds))?;
+            bench.say(&format!("{shape}: {:.0} touches/s", own.need("per_second")?));
+            if shape == "native" { native.push(own) } else { segment.push(own) }
+        }
+    }
+    let native = Figures::mean(&native);
+    bench.figures.put("ingest", &native);
+    bench.figures.put("segment", &Figures::mean(&segment));
+    let rate = native.need("per_second")?;
     let seconds = bench.seconds(20.0, 6.0);
     let own = bench.touches_here("native", (OPEN_LOOP, rate / 4.0, seconds))?;
     bench.figures.put("quarter", &own);
