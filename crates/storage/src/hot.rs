@@ -328,11 +328,10 @@ impl<D: Disk> Hot<D> {
         turns: &mut Turns,
         is_right: impl Fn(&T, Place) -> bool,
     ) -> Vec<bool> {
-        let numbered: Vec<(usize, &T)> = all.iter().enumerate().collect();
         let mut right = vec![false; all.len()];
-        for (part, some) in by_part(&numbered, |(_, own)| id(own)).iter().enumerate() {
-            let part = reading(&self.index[part]);
-            for ((at, own), hash) in some {
+        for (number, some) in by_part(all, &id).iter().enumerate() {
+            let part = reading(&self.index[number]);
+            for (at, own, hash) in some {
                 let entry = part.find(*hash, |entry| entry.id() == id(own));
                 right[*at] = entry.is_some_and(|entry| is_right(own, entry.place()));
             }
@@ -418,7 +417,7 @@ impl<D: Disk> Hot<D> {
         // Part by part: one part's table stays near the processor.
         for (number, changes) in by_part(&changes, |change| &change.id).iter().enumerate() {
             let mut part = writing(&self.index[number]);
-            for (change, hash) in changes {
+            for (_, change, hash) in changes {
                 let place = change.place.map(|(place, _)| place);
                 let before = replace(&mut part, *hash, change.id, place);
                 if let Some(before) = before
@@ -704,9 +703,7 @@ impl<'a, D: Disk> Appending<'a, D> {
             let len = row.len as usize;
             if row.at + len as u64 > read_at + read.len() as u64 {
                 let left = end.saturating_sub(row.at) as usize;
-                read.resize(WRITE_BYTES.max(len).min(left), 0);
-                let got = read_full(&file.file, row.at, &mut read);
-                read.truncate(got.map_err(|e| StorageError::io(&file.name, "read", e))?);
+                read = file.read(row.at, WRITE_BYTES.max(len).min(left))?;
                 read_at = row.at;
             }
             let own = read[(row.at - read_at) as usize..].get(..len);
@@ -960,12 +957,12 @@ fn index_of<F: DiskFile>(
     even.into_iter().zip(odd).flat_map(|(even, odd)| [even, odd]).map(RwLock::new).collect()
 }
 
-/// In their order, for each part of the index, with their hashes.
-fn by_part<T>(all: &[T], id: impl Fn(&T) -> &Id) -> Vec<Vec<(&T, u64)>> {
-    let mut parts: Vec<Vec<(&T, u64)>> = (0..PARTS).map(|_| Vec::new()).collect();
-    for own in all {
+/// In their order, for each part of the index, with their numbers and hashes.
+fn by_part<T>(all: &[T], id: impl Fn(&T) -> &Id) -> Vec<Vec<(usize, &T, u64)>> {
+    let mut parts: Vec<Vec<(usize, &T, u64)>> = (0..PARTS).map(|_| Vec::new()).collect();
+    for (number, own) in all.iter().enumerate() {
         let hash = hash(id(own));
-        parts[part_of(hash)].push((own, hash));
+        parts[part_of(hash)].push((number, own, hash));
     }
     parts
 }

@@ -757,7 +757,7 @@ fn said_twice(unit: Subject, properties: &Fields<'_>) -> bool {
     unit.is_unit() || json::get(properties, "serial").is_none_or(is_empty)
 }
 
-/// And the field that names it.
+/// The product that these fields name, and which of them does.
 fn product_of(fields: &[(Cow<'_, str>, Node<'_>)]) -> Option<(Subject, &'static str)> {
     let field = |name: &&str| json::get(fields, name).filter(|node| !is_empty(node));
     let serial = ["serial", "serial_number", "serialNumber"].iter().find_map(field);

@@ -161,7 +161,7 @@ pub fn ingest(bench: &mut Bench) -> Result<(), Trouble> {
         }
     }
     bench.figures.set("ingest.connections", best.0 as f64);
-    // In turns, since what comes first is left to merge by what comes later.
+    // In turns, since each has to merge what came before it.
     let seconds = bench.seconds(5.0, 2.0);
     let (mut native, mut segment) = (Vec::new(), Vec::new());
     for _ in 0..if bench.quick { 1 } else { 2 } {
